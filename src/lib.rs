@@ -1,0 +1,7 @@
+//! filbert: encrypted, incremental backups to WebDAV drives that count every request.
+
+pub mod files;
+pub mod model;
+pub mod progress;
+pub mod server;
+pub mod store;

@@ -1,0 +1,9 @@
+//! Values that every other part speaks of: ids, paths, entries, secrets, time. No IO.
+
+pub mod clock;
+pub mod entry;
+pub mod id;
+pub mod path;
+pub mod secret;
+pub mod set;
+pub mod time;

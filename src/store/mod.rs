@@ -1,0 +1,91 @@
+//! Remote objects: the contract that every store keeps, and the stores.
+
+pub mod error;
+pub mod folder;
+pub mod memory;
+pub mod retry;
+pub mod traffic;
+pub mod webdav;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use error::{ErrorKind, StoreError};
+pub use traffic::{Traffic, TrafficCount};
+
+/// A place for immutable objects in folders. Paths are relative to the store's root, `/`
+/// between components, without a slash at either end; the root folder is the empty path. Names
+/// are ASCII letters, digits, `-`, `.` and `_`.
+///
+/// The contract:
+/// - `put_new` returns `Ok` only when the whole object is stored under its final name. On
+///   [`ErrorKind::Unknown`] the object may be there whole, be there cut, or not be there:
+///   look before you conclude. On other errors a cut object may be left behind as well.
+/// - An object put is seen by `get` at once; by `list` at once on all servers known to keep the
+///   protocol, later on some that cache.
+/// - `list` follows every page; what it returns is complete as far as the server tells the truth.
+/// - Nothing here retries; [`retry::Retrying`] does.
+#[async_trait]
+pub trait Store: Send + Sync + Debug {
+    /// The objects and folders directly in `folder`, in no particular order.
+    /// A missing folder is [`ErrorKind::NotFound`].
+    async fn list(&self, folder: &str) -> Result<Listing, StoreError>;
+
+    /// The whole object. Longer than `limit` bytes is [`ErrorKind::Corrupt`], found before
+    /// more than `limit` bytes are held.
+    async fn get(&self, path: &str, limit: u64) -> Result<Bytes, StoreError>;
+
+    /// The bytes `range` of the object; shorter where the object ends before. The caller keeps
+    /// the end inside the object where it knows its size: some servers refuse others.
+    async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StoreError>;
+
+    /// The object's size in bytes.
+    async fn size(&self, path: &str) -> Result<u64, StoreError>;
+
+    /// Stores an object. Its folder must exist, else [`ErrorKind::NotFound`]. An object already
+    /// there under this name is replaced: callers use names that are the hash of the bytes.
+    async fn put_new(&self, path: &str, body: Bytes) -> Result<(), StoreError>;
+
+    /// Removes an object; one that is not there is no error.
+    async fn delete(&self, path: &str) -> Result<(), StoreError>;
+
+    /// Makes a folder; one that is there is no error. Its parent must exist, but for the root
+    /// (the empty path), whose missing parents are made as well.
+    async fn ensure_folder(&self, path: &str) -> Result<(), StoreError>;
+
+    /// Requests and bytes so far.
+    fn traffic(&self) -> TrafficCount;
+
+    /// The address as shown to people, without secrets.
+    fn address(&self) -> String;
+}
+
+/// A store that several parts of a program use.
+pub type SharedStore = Arc<dyn Store>;
+
+/// What a folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Objects and folders, without the folder itself.
+    pub entries: Vec<Listed>,
+    /// Entries that could not be understood and are left out.
+    pub skipped: usize,
+    /// The server's time at the answer in milliseconds since 1970, if it told.
+    pub server_time_ms: Option<i64>,
+}
+
+/// An object or folder in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The last component of its path, decoded.
+    pub name: String,
+    /// A folder, not an object.
+    pub is_folder: bool,
+    /// Size of an object in bytes, if the server told.
+    pub size: Option<u64>,
+    /// Last change in milliseconds since 1970 by the server's clock, if it told.
+    pub modified_ms: Option<i64>,
+}
