@@ -1,7 +1,9 @@
 //! filbert: encrypted, incremental backups to WebDAV drives that count every request.
 
 pub mod files;
+pub mod format;
 pub mod model;
 pub mod progress;
 pub mod server;
+pub mod state;
 pub mod store;

@@ -1,6 +1,7 @@
 //! Values that every other part speaks of: ids, paths, entries, secrets, time. No IO.
 
 pub mod clock;
+pub mod entropy;
 pub mod entry;
 pub mod id;
 pub mod path;

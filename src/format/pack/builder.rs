@@ -1,0 +1,103 @@
+//! Puts encoded frames together into a pack.
+
+use super::index::{ChunkEntry, FrameEntry, PackEntry, PackIndex};
+use super::{FIRST_FRAME, TRAILER_LEN};
+use crate::format::FormatError;
+use crate::format::codec::Writer;
+use crate::format::header::{Header, ObjectKind};
+use crate::format::keys::Keyring;
+use crate::format::padding::padme;
+use crate::format::seal::{Role, Sealer, TAG_LEN};
+use crate::model::id::{ObjectId, RepositoryId, Salt};
+
+/// A pack being filled.
+pub struct PackBuilder {
+    sealer: Sealer,
+    header: Header,
+    bytes: Vec<u8>,
+    index: PackIndex,
+    footer_bound: usize,
+}
+
+/// A pack ready to be stored.
+#[derive(Debug)]
+pub struct FinishedPack {
+    /// The object's bytes.
+    pub bytes: Vec<u8>,
+    /// How a record introduces it; its folder is not known yet and 0.
+    pub entry: PackEntry,
+}
+
+impl PackBuilder {
+    /// An empty pack under a salt that was never used, with room for `capacity` bytes.
+    pub fn new(
+        keyring: &Keyring,
+        repository: RepositoryId,
+        salt: Salt,
+        capacity: usize,
+    ) -> Result<Self, FormatError> {
+        let header = Header { kind: ObjectKind::Pack, epoch: keyring.newest_epoch(), repository, salt };
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.extend_from_slice(&header.to_bytes());
+        let sealer = Sealer::new(keyring, &header)?;
+        Ok(Self { sealer, header, bytes, index: PackIndex::default(), footer_bound: 10 })
+    }
+
+    /// Whether no frame is in it.
+    pub fn is_empty(&self) -> bool {
+        self.index.frames.is_empty()
+    }
+
+    /// The size it would have with one more frame of so many encoded bytes and chunks, padding
+    /// left out.
+    pub fn size_with(&self, frame_len: usize, chunks: usize) -> usize {
+        let footer = self.footer_bound + footer_cost(chunks);
+        self.bytes.len() + frame_len + TAG_LEN + footer + TAG_LEN + TRAILER_LEN
+    }
+
+    /// Seals an encoded frame and appends it.
+    pub fn push(&mut self, frame: &[u8], chunks: Vec<ChunkEntry>) -> Result<(), FormatError> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(frame);
+        let number = self.index.frames.len() as u32;
+        self.sealer.seal_tail(Role::Frame(number), &mut self.bytes, start)?;
+        self.footer_bound += footer_cost(chunks.len());
+        let sealed_len = (self.bytes.len() - start) as u32;
+        self.index.frames.push(FrameEntry { sealed_len, chunks });
+        Ok(())
+    }
+
+    /// Seals footer and trailer.
+    pub fn finish(mut self) -> Result<FinishedPack, FormatError> {
+        debug_assert!(self.bytes.len() as u64 >= FIRST_FRAME);
+        let mut footer = Writer::default();
+        self.index.write(&mut footer);
+        let footer_offset = self.bytes.len();
+        self.bytes.extend_from_slice(&footer.into_bytes());
+        let unpadded = self.bytes.len() + TAG_LEN + TRAILER_LEN;
+        let padding = padme(unpadded as u64) as usize - unpadded;
+        self.bytes.resize(self.bytes.len() + padding, 0);
+        self.sealer.seal_tail(Role::Footer, &mut self.bytes, footer_offset)?;
+
+        let footer_len = self.bytes.len() - footer_offset;
+        let trailer_offset = self.bytes.len();
+        self.bytes.extend_from_slice(&(footer_offset as u64).to_le_bytes());
+        self.bytes.extend_from_slice(&(footer_len as u64).to_le_bytes());
+        self.sealer.seal_tail(Role::Trailer, &mut self.bytes, trailer_offset)?;
+
+        let entry = PackEntry {
+            object: ObjectId(*blake3::hash(&self.bytes).as_bytes()),
+            folder: 0,
+            size: self.bytes.len() as u64,
+            epoch: self.header.epoch,
+            salt: self.header.salt,
+            index: self.index,
+        };
+        Ok(FinishedPack { bytes: self.bytes, entry })
+    }
+}
+
+/// The most that a frame with so many chunks adds to the footer.
+fn footer_cost(chunks: usize) -> usize {
+    10 + chunks * (crate::model::id::ChunkId::LEN + 4)
+}

@@ -1,0 +1,119 @@
+//! Records: the log of a repository. A record names its writer, counts that writer's records,
+//! names the one before it by hash, and the heads its writer had seen of all others: a missing,
+//! replayed or forked history shows.
+
+pub mod checkpoint;
+pub mod snapshot;
+pub mod stream;
+
+pub use checkpoint::{Checkpoint, Covered};
+pub use snapshot::{ManifestRef, Snapshot, SnapshotHead, SnapshotKind, SnapshotState, SourceRecord, Tally};
+pub use stream::{IndexRef, Stream};
+
+use super::FormatError;
+use super::header::{Header, ObjectKind};
+use super::keys::Keyring;
+use super::padding::padme;
+use super::seal::{Role, Sealer, TAG_LEN};
+use crate::model::id::{ObjectId, RepositoryId, Salt, WriterId};
+use serde::{Deserialize, Serialize};
+
+/// The most bytes a record object may have. What is larger travels in packs.
+pub const MAX_RECORD_BYTES: u64 = 64 << 20;
+/// The most bytes that a record's body may unpack to.
+const MAX_BODY_BYTES: u64 = 256 << 20;
+const LEVEL: i32 = 3;
+
+/// The newest record of a writer that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Whose record.
+    pub writer: WriterId,
+    /// Its number.
+    pub sequence: u64,
+    /// Its hash.
+    pub record: ObjectId,
+}
+
+/// A record with what orders it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Who wrote it.
+    pub writer: WriterId,
+    /// Counts the writer's records from 1.
+    pub sequence: u64,
+    /// The writer's record before; none for the first.
+    pub previous: Option<ObjectId>,
+    /// The newest record known of each writer when it was made.
+    pub heads: Vec<Head>,
+    /// The program that wrote it.
+    pub program: String,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// One backup.
+    Snapshot(Box<Snapshot>),
+    /// Many records folded into one.
+    Checkpoint(Box<Checkpoint>),
+}
+
+impl Record {
+    /// Seals the record under a salt that was never used, padded by Padmé.
+    pub fn seal(
+        &self,
+        keyring: &Keyring,
+        repository: RepositoryId,
+        salt: Salt,
+    ) -> Result<Vec<u8>, FormatError> {
+        let body = postcard::to_stdvec(self).map_err(|_| FormatError::Unwritable("a record"))?;
+        let packed = zstd::bulk::compress(&body, LEVEL)
+            .map_err(|_| FormatError::Unwritable("zstd could not compress a record"))?;
+        let header = Header { kind: ObjectKind::Record, epoch: keyring.newest_epoch(), repository, salt };
+        let mut bytes = header.to_bytes().to_vec();
+        bytes.extend_from_slice(&(packed.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&packed);
+        let unpadded = bytes.len() + TAG_LEN;
+        let padding = padme(unpadded as u64) as usize - unpadded;
+        bytes.resize(bytes.len() + padding, 0);
+        if bytes.len() as u64 > MAX_RECORD_BYTES {
+            return Err(FormatError::Unwritable("a record that is too large"));
+        }
+        Sealer::new(keyring, &header)?.seal_tail(Role::Record, &mut bytes, Header::LEN)?;
+        Ok(bytes)
+    }
+
+    /// Opens a record's bytes, which must have the hash `object`.
+    pub fn open(
+        bytes: &[u8],
+        object: &ObjectId,
+        keyring: &Keyring,
+        repository: RepositoryId,
+    ) -> Result<Record, FormatError> {
+        // The header comes first, so that a newer format or a web page is told as such.
+        let header = Header::read(bytes, ObjectKind::Record, &repository)?;
+        if blake3::hash(bytes) != blake3::Hash::from_bytes(*object.as_bytes()) {
+            return Err(FormatError::Damaged("its bytes do not have the hash that its name says"));
+        }
+        let sealed = bytes.get(Header::LEN..).unwrap_or_default();
+        let plain = Sealer::new(keyring, &header)?.open(Role::Record, sealed)?;
+        let mut reader = super::codec::Reader::new(&plain);
+        let packed_len = u64::from_le_bytes(reader.array()?);
+        let body_len = u64::from_le_bytes(reader.array()?);
+        if body_len > MAX_BODY_BYTES || packed_len > plain.len() as u64 {
+            return Err(FormatError::TooMuch(format!("a record of {body_len} bytes")));
+        }
+        let body = zstd::bulk::decompress(reader.raw(packed_len as usize)?, body_len as usize)
+            .map_err(|_| FormatError::Damaged("a record does not decompress"))?;
+        postcard::from_bytes(&body).map_err(|_| FormatError::Damaged("a record's fields cannot be read"))
+    }
+}
+
+/// The hash of a record's bytes: its name, and a snapshot's id.
+pub fn object_id(bytes: &[u8]) -> ObjectId {
+    ObjectId(*blake3::hash(bytes).as_bytes())
+}

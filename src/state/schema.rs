@@ -1,0 +1,84 @@
+//! The tables, and how an older database becomes this one.
+
+use rusqlite::Connection;
+
+/// Counts the changes of the schema.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+-- Single values by name.
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Records of the remote log. known: 0 seen in a listing, 1 read or covered by a checkpoint.
+CREATE TABLE records (
+    object BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, kind TEXT NOT NULL, folder INTEGER NOT NULL,
+    size INTEGER, known INTEGER NOT NULL,
+    writer BLOB, sequence INTEGER, previous BLOB, covered INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX records_by_writer ON records (writer, sequence);
+
+-- Snapshots of records that are known. base and delta: the records that hold its manifest.
+CREATE TABLE snapshots (
+    object BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, host TEXT NOT NULL, name TEXT NOT NULL,
+    head BLOB NOT NULL, base BLOB NOT NULL, delta BLOB
+) STRICT, WITHOUT ROWID;
+CREATE INDEX snapshots_by_time ON snapshots (host, name, time_ms);
+
+-- Packs on the remote. recorded: a record introduces it; 0 after a broken-off run.
+CREATE TABLE packs (
+    id INTEGER PRIMARY KEY, object BLOB NOT NULL UNIQUE, folder INTEGER NOT NULL, size INTEGER NOT NULL,
+    entry BLOB NOT NULL, recorded INTEGER NOT NULL
+) STRICT;
+CREATE INDEX packs_unrecorded ON packs (recorded) WHERE recorded = 0;
+CREATE TABLE chunks (
+    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, frame INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Bytes of small remote objects, to spare requests.
+CREATE TABLE objects (
+    object BLOB PRIMARY KEY, used INTEGER NOT NULL, size INTEGER NOT NULL, bytes BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The record that is being published.
+CREATE TABLE pending (
+    one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, folder INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- The last state of each set: blocks of entries in path order. part: 0 base, 1 delta.
+CREATE TABLE manifests (
+    id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, snapshot BLOB NOT NULL,
+    base BLOB NOT NULL, delta BLOB, UNIQUE (host, name)
+) STRICT;
+CREATE TABLE manifest_blocks (
+    manifest INTEGER NOT NULL, part INTEGER NOT NULL, number INTEGER NOT NULL, first BLOB NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (manifest, part, number)
+) STRICT;
+";
+
+/// What migrating came to.
+pub(super) enum Outcome {
+    /// The database has this version now.
+    Ready,
+    /// It has a later version and is left as it is.
+    Newer(i64),
+}
+
+/// Brings the database to this version.
+pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<Outcome> {
+    let version =
+        |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    match version(connection)? {
+        VERSION => return Ok(Outcome::Ready),
+        newer if newer > VERSION => return Ok(Outcome::Newer(newer)),
+        _ => {}
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    // Another process may have been faster.
+    if version(connection)? == 0 {
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "user_version", VERSION)?;
+    }
+    connection.execute_batch("COMMIT")?;
+    Ok(Outcome::Ready)
+}
