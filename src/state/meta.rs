@@ -87,7 +87,7 @@ impl Database {
     pub fn clear(&self) -> Result<(), StateError> {
         self.write("clear everything", |transaction| {
             transaction.execute_batch(
-                "DELETE FROM meta; DELETE FROM records; DELETE FROM snapshots; DELETE FROM packs;
+                "DELETE FROM meta; DELETE FROM records; DELETE FROM heads; DELETE FROM snapshots; DELETE FROM packs;
                  DELETE FROM chunks; DELETE FROM objects; DELETE FROM pending; DELETE FROM manifests;
                  DELETE FROM manifest_blocks;",
             )

@@ -16,6 +16,10 @@ CREATE TABLE records (
     writer BLOB, sequence INTEGER, previous BLOB, covered INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX records_by_writer ON records (writer, sequence);
+-- The newest record of each writer that a checkpoint covers.
+CREATE TABLE heads (
+    writer BLOB PRIMARY KEY, sequence INTEGER NOT NULL, object BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Snapshots of records that are known. base and delta: the records that hold its manifest.
 CREATE TABLE snapshots (

@@ -9,9 +9,11 @@
 //! change: flags, shared bytes, rest of path, then what the flags say
 //! ```
 
+mod merge;
 mod reader;
 mod writer;
 
+pub use merge::{Merge, Merged, Now};
 pub use reader::{BlockReader, EntryError};
 pub use writer::{Block, BlockWriter};
 

@@ -17,8 +17,8 @@ pub struct Checkpoint {
     pub heads: Vec<Head>,
     /// The packs that the covered records introduced.
     pub index: IndexRef,
-    /// Older checkpoints that still count beside this one.
-    pub standing: Vec<RecordName>,
+    /// Older checkpoints that still count beside this one, with their numbered folders.
+    pub standing: Vec<(u32, RecordName)>,
     /// Bytes of index and covered heads, which decides when checkpoints are merged.
     pub weight: u64,
 }
@@ -28,6 +28,8 @@ pub struct Checkpoint {
 pub struct Covered {
     /// Its record.
     pub name: RecordName,
+    /// The numbered log folder it lies in.
+    pub folder: u32,
     /// What lists show.
     pub head: SnapshotHead,
     /// The record that holds its base manifest.

@@ -1,0 +1,160 @@
+//! Ids to verified bytes. Ranges of packs are read in steps of 64 KiB, so that they do not show
+//! where frames begin.
+
+use super::{Repository, RepositoryError};
+use crate::format::FormatError;
+use crate::format::frame::FrameDecoder;
+use crate::format::names;
+use crate::format::pack::{FrameOpener, PackEntry};
+use crate::format::record::Stream;
+use crate::model::id::ChunkId;
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+
+/// Ranges begin and end at multiples of this, but at the end of the object.
+pub const RANGE_STEP: u64 = 64 << 10;
+/// Two ranges nearer than this are read as one: a request costs more than these bytes.
+pub const JOIN_GAP: u64 = 2 << 20;
+
+/// Frames of a pack that are fetched with one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// The bytes to ask for.
+    pub range: Range<u64>,
+    /// Number and offset in the pack of the frames that are wanted.
+    pub frames: Vec<(u32, u64)>,
+}
+
+/// Plans the requests for the frames `wanted` of `pack`: near ranges joined, rounded to
+/// [`RANGE_STEP`], the whole pack when most of it is wanted.
+pub fn plan_fetches(pack: &PackEntry, wanted: &BTreeSet<u32>) -> Vec<Fetch> {
+    let mut fetches: Vec<Fetch> = Vec::new();
+    let mut wanted_bytes = 0;
+    for (number, at, frame) in pack.index.offsets().filter(|(number, ..)| wanted.contains(number)) {
+        let end = at + u64::from(frame.sealed_len);
+        wanted_bytes += end - at;
+        let range = at - at % RANGE_STEP..end.next_multiple_of(RANGE_STEP).min(pack.size);
+        match fetches.last_mut() {
+            Some(last) if range.start <= last.range.end + JOIN_GAP => {
+                last.range.end = last.range.end.max(range.end);
+                last.frames.push((number, at));
+            }
+            _ => fetches.push(Fetch { range, frames: vec![(number, at)] }),
+        }
+    }
+    if fetches.len() > 1 && wanted_bytes * 2 >= pack.size {
+        let frames = fetches.into_iter().flat_map(|fetch| fetch.frames).collect();
+        return vec![Fetch { range: 0..pack.size, frames }];
+    }
+    fetches
+}
+
+impl Repository {
+    /// Fetches a range of a pack; the whole object where the range covers it.
+    pub async fn fetch(&self, pack: &PackEntry, range: &Range<u64>) -> Result<Bytes, RepositoryError> {
+        let path = names::pack(pack.folder, &pack.object);
+        let bytes = if *range == (0..pack.size) {
+            self.store().get(&path, pack.size).await?
+        } else {
+            self.store().get_range(&path, range.clone()).await?
+        };
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(RepositoryError::damaged(path, FormatError::Damaged("it is shorter than it was")));
+        }
+        Ok(bytes)
+    }
+
+    /// The bytes of a stream.
+    pub async fn read_stream(&self, stream: &Stream) -> Result<Vec<u8>, RepositoryError> {
+        match stream {
+            Stream::Inline(bytes) => Ok(bytes.clone()),
+            Stream::Chunks(ids) => self.read_chunks(ids).await,
+        }
+    }
+
+    /// The content of these chunks, joined. They are all held in memory.
+    pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<u8>, RepositoryError> {
+        let mut wanted: BTreeMap<i64, BTreeSet<u32>> = BTreeMap::new();
+        for (place, id) in self.places(ids)?.into_iter().zip(ids) {
+            let place = place.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?;
+            wanted.entry(place.pack).or_default().insert(place.frame);
+        }
+        let needed: BTreeSet<_> = ids.iter().copied().collect();
+        let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        for (number, frames) in wanted {
+            let pack = self.pack(number)?;
+            for fetch in plan_fetches(&pack, &frames) {
+                let bytes = self.fetch(&pack, &fetch.range).await?;
+                let mut opened = FrameReader::new(self, &pack)?;
+                for (frame, at) in &fetch.frames {
+                    opened.each_chunk(*frame, at - fetch.range.start, &bytes, |id, content| {
+                        if needed.contains(&id) {
+                            contents.insert(id, content.to_vec());
+                        }
+                    })?;
+                }
+            }
+        }
+        let mut joined = Vec::new();
+        for id in ids {
+            let content = contents.get(id);
+            joined.extend_from_slice(content.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?);
+        }
+        Ok(joined)
+    }
+}
+
+/// Opens frames of one pack out of fetched bytes. Keeps its working memory.
+pub struct FrameReader<'a> {
+    repository: &'a Repository,
+    pack: &'a PackEntry,
+    opener: FrameOpener,
+    decoder: FrameDecoder,
+    scratch: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl<'a> FrameReader<'a> {
+    /// A reader for the frames of `pack`.
+    pub fn new(repository: &'a Repository, pack: &'a PackEntry) -> Result<Self, RepositoryError> {
+        let damaged = |reason| RepositoryError::damaged(names::pack(pack.folder, &pack.object), reason);
+        Ok(Self {
+            repository,
+            pack,
+            opener: FrameOpener::new(repository.keyring(), repository.id(), pack).map_err(damaged)?,
+            decoder: FrameDecoder::new().map_err(damaged)?,
+            scratch: Vec::new(),
+            plain: Vec::new(),
+        })
+    }
+
+    /// Opens frame `number`, whose sealed bytes begin at `at` in `bytes`, and hands on each of
+    /// its chunks, verified.
+    pub fn each_chunk(
+        &mut self,
+        number: u32,
+        at: u64,
+        bytes: &[u8],
+        mut take: impl FnMut(ChunkId, &[u8]),
+    ) -> Result<(), RepositoryError> {
+        let path = || names::pack(self.pack.folder, &self.pack.object);
+        let damaged = |reason| RepositoryError::damaged(path(), reason);
+        let frame = self.pack.index.frames.get(number as usize);
+        let frame = frame.ok_or_else(|| damaged(FormatError::Damaged("it has no such frame")))?;
+        let sealed = bytes
+            .get(at as usize..(at as usize).saturating_add(frame.sealed_len as usize))
+            .ok_or_else(|| damaged(FormatError::Damaged("it is shorter than its frames")))?;
+        let (keyring, decoder) = (self.repository.keyring(), &mut self.decoder);
+        self.opener
+            .open(keyring, number, frame, sealed, decoder, &mut self.scratch, &mut self.plain)
+            .map_err(damaged)?;
+        let mut rest = self.plain.as_slice();
+        for chunk in &frame.chunks {
+            let Some((content, after)) = rest.split_at_checked(chunk.len as usize) else { break };
+            take(chunk.id, content);
+            rest = after;
+        }
+        Ok(())
+    }
+}

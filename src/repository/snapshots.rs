@@ -1,0 +1,180 @@
+//! The snapshots that are known, and the entries of one.
+
+use super::{Repository, RepositoryError};
+use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
+use crate::format::record::stream::split_blocks;
+use crate::format::record::{Body, ManifestRef, Record, SnapshotHead, Stream};
+use crate::format::{FormatError, names::RecordName};
+use crate::model::id::ObjectId;
+use rusqlite::{OptionalExtension, Row};
+
+/// A snapshot as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotInfo {
+    /// Its id: the hash of its record.
+    pub id: ObjectId,
+    /// When its record was made, milliseconds since 1970.
+    pub time_ms: i64,
+    /// What is known of it.
+    pub head: SnapshotHead,
+    /// The record that holds its base manifest.
+    pub base: ObjectId,
+    /// The record that holds its delta, if it has one.
+    pub delta: Option<ObjectId>,
+}
+
+type SnapshotRow = (Vec<u8>, i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
+fn row_of(row: &Row<'_>) -> rusqlite::Result<SnapshotRow> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+}
+
+fn info_of((object, time_ms, head, base, delta): SnapshotRow) -> Option<SnapshotInfo> {
+    Some(SnapshotInfo {
+        id: ObjectId::from_slice(&object)?,
+        time_ms,
+        head: postcard::from_bytes(&head).ok()?,
+        base: ObjectId::from_slice(&base)?,
+        delta: match delta {
+            Some(delta) => Some(ObjectId::from_slice(&delta)?),
+            None => None,
+        },
+    })
+}
+
+impl Repository {
+    /// All known snapshots, the oldest first. Does not ask the store.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, RepositoryError> {
+        let rows: Vec<_> = self.state().read("list snapshots", |connection| {
+            let sql = "SELECT object, time_ms, head, base, delta FROM snapshots ORDER BY time_ms, object";
+            connection.prepare_cached(sql)?.query_map([], row_of)?.collect()
+        })?;
+        Ok(rows.into_iter().filter_map(info_of).collect())
+    }
+
+    /// The newest known snapshot of a set.
+    pub fn newest_of(&self, host: &str, name: &str) -> Result<Option<SnapshotInfo>, RepositoryError> {
+        let row = self.state().read("find the newest snapshot", |connection| {
+            let sql = "SELECT object, time_ms, head, base, delta FROM snapshots
+                       WHERE host = ?1 AND name = ?2 ORDER BY time_ms DESC, object DESC LIMIT 1";
+            connection.prepare_cached(sql)?.query_row((host, name), row_of).optional()
+        })?;
+        Ok(row.and_then(info_of))
+    }
+
+    /// The entries of a snapshot.
+    pub async fn entries(&self, snapshot: &SnapshotInfo) -> Result<SnapshotEntries, RepositoryError> {
+        let base = self.manifest_stream(&snapshot.base).await?;
+        let delta = match &snapshot.delta {
+            Some(delta) => self.manifest_stream(delta).await?,
+            None => Vec::new(),
+        };
+        Ok(SnapshotEntries { base, delta })
+    }
+
+    /// The bytes of the manifest that the record `object` holds.
+    pub async fn manifest_stream(&self, object: &ObjectId) -> Result<Vec<u8>, RepositoryError> {
+        let (path, record) = self.record(object).await?;
+        let Body::Snapshot(snapshot) = record.body else {
+            let reason = FormatError::Damaged("a record without a manifest where one should be");
+            return Err(RepositoryError::damaged(path, reason));
+        };
+        match &snapshot.manifest {
+            ManifestRef::Base(stream) | ManifestRef::Delta { stream, .. } => {
+                self.read_stream(stream).await
+            }
+            ManifestRef::Same { .. } => {
+                let reason = FormatError::Damaged("a record without a manifest where one should be");
+                Err(RepositoryError::damaged(path, reason))
+            }
+        }
+    }
+
+    /// A record by its hash: kept bytes, or fetched.
+    async fn record(&self, object: &ObjectId) -> Result<(String, Record), RepositoryError> {
+        let row: Option<(i64, String, u32)> = self.state().read("find a record", |connection| {
+            connection
+                .prepare_cached("SELECT time_ms, kind, folder FROM records WHERE object = ?1")?
+                .query_row([&object.as_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
+        })?;
+        let found = row.and_then(|(time, kind, folder)| {
+            Some((folder, super::log::record_name(time, &kind, object.as_bytes())?))
+        });
+        let Some((folder, name)) = found else {
+            return Err(RepositoryError::Selection(format!(
+                "record {object}, which a snapshot needs, is not in the log any more: run `filbert check`"
+            )));
+        };
+        let record = self.fetch_record(folder, &name).await?;
+        Ok((name.path(folder), record))
+    }
+
+    /// The record `name`: kept bytes, or fetched and kept.
+    pub(super) async fn fetch_record(
+        &self,
+        folder: u32,
+        name: &RecordName,
+    ) -> Result<Record, RepositoryError> {
+        let path = name.path(folder);
+        if let Some(bytes) = self.state().object(&name.object)?
+            && let Ok(record) = Record::open(&bytes, &name.object, self.keyring(), self.id())
+        {
+            return Ok(record);
+        }
+        let bytes = self.store().get(&path, crate::format::record::MAX_RECORD_BYTES).await?;
+        let record = Record::open(&bytes, &name.object, self.keyring(), self.id())
+            .map_err(|reason| RepositoryError::damaged(path, reason))?;
+        self.state().put_object(&name.object, &bytes)?;
+        Ok(record)
+    }
+}
+
+/// The manifest of a snapshot, in memory as compressed blocks.
+#[derive(Debug)]
+pub struct SnapshotEntries {
+    base: Vec<u8>,
+    delta: Vec<u8>,
+}
+
+impl SnapshotEntries {
+    /// All entries in path order. An entry that is refused is an error among them; the rest
+    /// goes on.
+    pub fn iter(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<crate::model::entry::Entry, EntryError>> + '_, FormatError> {
+        let merge = Merge::new(changes(&self.base)?, changes(&self.delta)?);
+        Ok(merge.filter_map(|merged| merged.map(Merged::into_now).transpose()))
+    }
+}
+
+/// The changes of a stream of blocks.
+fn changes(
+    stream: &[u8],
+) -> Result<impl Iterator<Item = Result<Change, EntryError>> + '_, FormatError> {
+    Ok(split_blocks(stream)?.into_iter().flat_map(|block| {
+        let (reader, error) = match BlockReader::new(block) {
+            Ok(reader) => (Some(reader), None),
+            Err(error) => (None, Some(Err(error.into()))),
+        };
+        error.into_iter().chain(reader.into_iter().flatten())
+    }))
+}
+
+/// The streams of a snapshot's own record that a stream's reader must be able to find.
+pub(super) fn manifest_parts(id: ObjectId, manifest: &ManifestRef) -> (ObjectId, Option<ObjectId>) {
+    match manifest {
+        ManifestRef::Base(_) => (id, None),
+        ManifestRef::Delta { base, .. } => (*base, Some(id)),
+        ManifestRef::Same { record, base } if record == base => (*base, None),
+        ManifestRef::Same { record, base } => (*base, Some(*record)),
+    }
+}
+
+/// Whether a stream lies in packs.
+pub(super) fn chunks_of(stream: &Stream) -> &[crate::model::id::ChunkId] {
+    match stream {
+        Stream::Inline(_) => &[],
+        Stream::Chunks(ids) => ids,
+    }
+}

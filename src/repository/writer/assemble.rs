@@ -1,0 +1,125 @@
+//! Threads that compress frames and put them into the open pack. A full pack is decoded once
+//! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
+
+use super::{PackToSend, Shared, WriterOptions};
+use crate::format::frame::{FrameDecoder, FrameEncoder};
+use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
+use crate::repository::{Repository, RepositoryError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Chunks that become one frame.
+#[derive(Default)]
+pub(super) struct FrameJob {
+    pub(super) plain: Vec<u8>,
+    pub(super) chunks: Vec<ChunkEntry>,
+}
+
+pub(super) struct Assembler {
+    repository: Repository,
+    options: WriterOptions,
+    open: Mutex<Option<PackBuilder>>,
+    packs: Mutex<Option<mpsc::Sender<PackToSend>>>,
+    spare: Mutex<Vec<Vec<u8>>>,
+    shared: Arc<Shared>,
+}
+
+impl Assembler {
+    pub(super) fn new(
+        repository: Repository,
+        options: WriterOptions,
+        packs: mpsc::Sender<PackToSend>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            repository,
+            options,
+            open: Mutex::default(),
+            packs: Mutex::new(Some(packs)),
+            spare: Mutex::default(),
+            shared,
+        }
+    }
+
+    /// Runs until no more frames come. After a failure the rest is only taken off the queue, so
+    /// that nobody waits for ever.
+    pub(super) fn work(&self, frames: crossbeam_channel::Receiver<FrameJob>) {
+        let mut encoder = match FrameEncoder::new(self.options.level) {
+            Ok(encoder) => encoder,
+            Err(reason) => return self.shared.fail(RepositoryError::damaged("a new pack", reason)),
+        };
+        let mut encoded = Vec::new();
+        for mut job in frames {
+            if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
+                continue;
+            }
+            let result = encoder
+                .encode(&job.plain, &mut encoded)
+                .map_err(|reason| RepositoryError::damaged("a new frame", reason))
+                .and_then(|()| self.append(&encoded, std::mem::take(&mut job.chunks)));
+            if let Err(error) = result {
+                self.shared.fail(error);
+            }
+            job.plain.clear();
+            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(job.plain);
+        }
+    }
+
+    /// An empty job, with a buffer that was used before where there is one.
+    pub(super) fn spare_job(&self) -> FrameJob {
+        let plain = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        FrameJob { plain: plain.unwrap_or_default(), chunks: Vec::new() }
+    }
+
+    /// Sends the pack that is open on its way and lets the sender know that it was the last.
+    pub(super) fn close(&self) -> Result<(), RepositoryError> {
+        let last = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sent = last.map_or(Ok(()), |pack| self.ship(pack));
+        self.packs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        sent
+    }
+
+    fn append(&self, frame: &[u8], chunks: Vec<ChunkEntry>) -> Result<(), RepositoryError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = match &*open {
+            Some(pack) => pack.size_with(frame.len(), chunks.len()) > self.options.pack_bytes,
+            None => false,
+        };
+        let full_pack = if full { open.take() } else { None };
+        let pack = match &mut *open {
+            Some(pack) => pack,
+            none => none.insert(self.new_pack()?),
+        };
+        pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))?;
+        drop(open);
+        full_pack.map_or(Ok(()), |pack| self.ship(pack))
+    }
+
+    fn new_pack(&self) -> Result<PackBuilder, RepositoryError> {
+        let repository = &self.repository;
+        let salt = repository.salt()?;
+        PackBuilder::new(repository.keyring(), repository.id(), salt, 0)
+            .map_err(|reason| RepositoryError::damaged("a new pack", reason))
+    }
+
+    fn ship(&self, pack: PackBuilder) -> Result<(), RepositoryError> {
+        let damaged = |reason| RepositoryError::damaged("a new pack, read back before sending,", reason);
+        if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let FinishedPack { bytes, entry } = pack.finish().map_err(damaged)?;
+        let mut decoder = FrameDecoder::new().map_err(damaged)?;
+        let (keyring, id) = (self.repository.keyring(), self.repository.id());
+        let read_back = verify_pack(&bytes, keyring, id, &mut decoder).map_err(damaged)?;
+        if read_back != entry {
+            let reason = crate::format::FormatError::Damaged("it reads back as another one");
+            return Err(damaged(reason));
+        }
+        let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A closed queue means that sending failed; its reason is in `shared`.
+        if let Some(sender) = sender {
+            let _ = sender.blocking_send(PackToSend { bytes, entry });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! Chunks to packs on the remote: a caller adds chunks, threads compress frames of them and put
+//! packs together, a task sends the packs. All queues are bounded, so a slow link holds back
+//! the reading and memory does not grow.
+
+mod assemble;
+mod upload;
+
+use super::{Cancel, Repository, RepositoryError};
+use crate::format::pack::{ChunkEntry, PackEntry};
+use crate::model::id::ChunkId;
+use crate::progress::Observer;
+use assemble::{Assembler, FrameJob};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+
+/// How packs are made.
+#[derive(Debug, Clone, Copy)]
+pub struct WriterOptions {
+    /// A pack is closed before it would be larger.
+    pub pack_bytes: usize,
+    /// A frame is closed when it has so many plain bytes.
+    pub frame_bytes: usize,
+    /// The zstd level, -7 to 22.
+    pub level: i32,
+    /// Threads that compress.
+    pub threads: usize,
+    /// Packs on their way at the same time.
+    pub uploads: usize,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self { pack_bytes: 16 << 20, frame_bytes: 1 << 20, level: 3, threads: 2, uploads: 2 }
+    }
+}
+
+/// What all parts of a writer share.
+struct Shared {
+    /// Chunks added in this run whose pack is not yet in the index.
+    in_flight: Mutex<HashSet<ChunkId>>,
+    /// Why the writer stopped: the first failure counts.
+    failure: Mutex<Option<RepositoryError>>,
+    cancel: Cancel,
+    stopped: Cancel,
+}
+
+impl Shared {
+    fn fail(&self, error: RepositoryError) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+        self.stopped.cancel();
+    }
+
+    fn in_flight(&self) -> std::sync::MutexGuard<'_, HashSet<ChunkId>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_failure(&self) -> Option<RepositoryError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Writes chunks to the repository.
+pub struct PackWriter {
+    repository: Repository,
+    options: WriterOptions,
+    frame: FrameJob,
+    jobs: crossbeam_channel::Sender<FrameJob>,
+    workers: Vec<JoinHandle<()>>,
+    assembler: Arc<Assembler>,
+    upload: tokio::task::JoinHandle<()>,
+    shared: Arc<Shared>,
+    index_was_empty: bool,
+}
+
+impl PackWriter {
+    /// Starts threads and the sending task. Must be called inside a tokio runtime.
+    pub fn start(
+        repository: &Repository,
+        options: WriterOptions,
+        observer: Arc<dyn Observer>,
+        cancel: Cancel,
+    ) -> Result<Self, RepositoryError> {
+        let shared = Arc::new(Shared {
+            in_flight: Mutex::default(),
+            failure: Mutex::default(),
+            cancel,
+            stopped: Cancel::default(),
+        });
+        let (packs, packs_to_send) = mpsc::channel(1);
+        let (jobs, frames) = crossbeam_channel::bounded(options.threads.max(1));
+        let assembler = Arc::new(Assembler::new(repository.clone(), options, packs, shared.clone()));
+        let upload = tokio::spawn(upload::run(
+            repository.clone(),
+            options.uploads.max(1),
+            packs_to_send,
+            observer,
+            shared.clone(),
+        ));
+        let workers = (0..options.threads.max(1))
+            .map(|number| {
+                let (assembler, frames) = (assembler.clone(), frames.clone());
+                std::thread::Builder::new()
+                    .name(format!("pack-{number}"))
+                    .spawn(move || assembler.work(frames))
+                    .map_err(|error| RepositoryError::Internal(format!("no thread: {error}")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            index_was_empty: repository.index_is_empty()?,
+            repository: repository.clone(),
+            options,
+            frame: FrameJob::default(),
+            jobs,
+            workers,
+            assembler,
+            upload,
+            shared,
+        })
+    }
+
+    /// Adds a chunk, unless the repository has it. Blocks while the queues are full. Returns
+    /// whether it was new.
+    pub fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<bool, RepositoryError> {
+        self.check_running()?;
+        if self.shared.in_flight().contains(&id) {
+            return Ok(false);
+        }
+        // What this run adds to an empty index leaves `in_flight` only after it is in there, so
+        // there is no gap between the two questions.
+        if self.repository.knows_chunk(&id)? {
+            return Ok(false);
+        }
+        self.shared.in_flight().insert(id);
+        self.frame.plain.extend_from_slice(content);
+        self.frame.chunks.push(ChunkEntry { id, len: content.len() as u32 });
+        if self.frame.plain.len() >= self.options.frame_bytes {
+            self.close_frame()?;
+        }
+        Ok(true)
+    }
+
+    /// Closes the frame that is open, so that what comes is compressed apart.
+    pub fn close_frame(&mut self) -> Result<(), RepositoryError> {
+        if self.frame.chunks.is_empty() {
+            return Ok(());
+        }
+        let next = self.assembler.spare_job();
+        let frame = std::mem::replace(&mut self.frame, next);
+        self.jobs.send(frame).map_err(|_| self.stop_reason())
+    }
+
+    /// Waits until everything added lies on the remote and is in the index.
+    pub async fn finish(mut self) -> Result<(), RepositoryError> {
+        let closed = self.close_frame();
+        let Self { jobs, workers, assembler, upload, shared, .. } = self;
+        drop(jobs);
+        let last = tokio::task::spawn_blocking(move || {
+            let died = workers.into_iter().filter_map(|worker| worker.join().err()).count();
+            if died > 0 {
+                return Err(RepositoryError::Internal("a packing thread panicked".to_owned()));
+            }
+            assembler.close()
+        })
+        .await;
+        let sent = upload.await;
+        if let Some(failure) = shared.take_failure() {
+            return Err(failure);
+        }
+        closed?;
+        last.map_err(|error| RepositoryError::Internal(error.to_string()))??;
+        sent.map_err(|error| RepositoryError::Internal(error.to_string()))?;
+        if shared.cancel.is_cancelled() {
+            return Err(RepositoryError::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn check_running(&self) -> Result<(), RepositoryError> {
+        if self.shared.cancel.is_cancelled() {
+            return Err(RepositoryError::Cancelled);
+        }
+        if self.shared.stopped.is_cancelled() {
+            return Err(self.stop_reason());
+        }
+        Ok(())
+    }
+
+    fn stop_reason(&self) -> RepositoryError {
+        self.shared
+            .take_failure()
+            .unwrap_or_else(|| RepositoryError::Internal("the packing threads ended".to_owned()))
+    }
+}
+
+/// A pack on its way to the remote.
+struct PackToSend {
+    bytes: Vec<u8>,
+    entry: PackEntry,
+}
