@@ -89,7 +89,7 @@ impl<T> Waiting<T> {
 
 /// The items of a list in tree order that `filter` keeps, folders on the way to them among them.
 /// `locate` gives an item's path below the root and whether it is a folder.
-pub fn selected<'f, T, I, L>(filter: &'f Filter, items: I, locate: L) -> impl Iterator<Item = T>
+pub fn selected<T, I, L>(filter: &Filter, items: I, locate: L) -> impl Iterator<Item = T>
 where
     I: Iterator<Item = T>,
     L: Fn(&T) -> (&[u8], bool),

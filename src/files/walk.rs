@@ -149,7 +149,8 @@ impl Walk {
             }
         };
         if entry.depth() > 0
-            && let Some(inner) = self.upcoming.pop_front_if(|next| next.path <= path)
+            && self.upcoming.front().is_some_and(|next| next.path <= path)
+            && let Some(inner) = self.upcoming.pop_front()
         {
             if inner.path != path {
                 level.held = Some(entry);
