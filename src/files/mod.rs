@@ -1,1 +1,9 @@
-//! placeholder
+//! This machine's files: which are wanted, what they are, their bytes, and how they are put back.
+
+pub mod filter;
+pub mod metadata;
+pub mod place;
+pub mod read;
+pub mod selection;
+pub mod source;
+pub mod walk;

@@ -1,0 +1,143 @@
+//! Looks at what lies in the target already, and clears it away where that is asked for.
+
+use super::Target;
+use super::error::PlaceError;
+use crate::model::time::Timestamp;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::fs::File;
+
+/// What something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+}
+
+/// Something that lies in the target; of a link, the link itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Existing {
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes.
+    pub size: u64,
+    /// When its content changed last.
+    pub mtime: Timestamp,
+    /// Permission bits, `0o7777`.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Device it lies on.
+    pub device: u64,
+    /// Inode number: with `device` it tells which names are the same file.
+    pub inode: u64,
+    /// The number of a device.
+    pub rdev: u64,
+}
+
+impl Target {
+    /// What lies at `relative`; none if nothing does.
+    ///
+    /// # Errors
+    /// The path is bad, or something that is no folder (a link, too) lies above it.
+    pub fn existing(&self, relative: &[u8]) -> Result<Option<Existing>, PlaceError> {
+        let stat = match self.stat(relative) {
+            Err(PlaceError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            stat => stat?,
+        };
+        Ok(Some(Existing::new(&stat)))
+    }
+
+    /// Opens the regular file at `relative` for reading.
+    ///
+    /// # Errors
+    /// It is missing, is something else, or cannot be read.
+    pub fn open_existing(&self, relative: &[u8]) -> Result<File, PlaceError> {
+        let action = "open";
+        let place = self.beneath.locate(relative, false)?;
+        // A pipe must not be waited on.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&place.folder, place.name, flags, Mode::empty());
+        let file = File::from(opened.map_err(|error| PlaceError::new(action, relative, error))?);
+        let found = file.metadata().map_err(|error| PlaceError::from_io(action, relative, error))?;
+        if !found.is_file() {
+            return Err(PlaceError::new(action, relative, Errno::EXIST));
+        }
+        Ok(file)
+    }
+
+    /// The bytes that the symbolic link at `relative` holds.
+    ///
+    /// # Errors
+    /// It is missing or no link.
+    pub fn read_link(&self, relative: &[u8]) -> Result<Vec<u8>, PlaceError> {
+        let place = self.beneath.locate(relative, false)?;
+        let read = rustix::fs::readlinkat(&place.folder, place.name, Vec::new());
+        Ok(read.map_err(|error| PlaceError::new("read the link", relative, error))?.into_bytes())
+    }
+
+    /// Removes what lies at `relative` to make way; a folder only if it is empty.
+    ///
+    /// # Errors
+    /// [`PlaceError::NotEmpty`], or the system refuses.
+    pub fn remove(&self, relative: &[u8]) -> Result<(), PlaceError> {
+        let is_folder = Existing::new(&self.stat(relative)?).kind == Kind::Folder;
+        let place = self.beneath.locate(relative, false)?;
+        let flags = if is_folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        self.beneath.forget(relative);
+        match rustix::fs::unlinkat(&place.folder, place.name, flags) {
+            Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
+            removed => removed,
+        }
+        .map_err(|error| PlaceError::new("replace", relative, error))
+    }
+
+    pub(super) fn stat(&self, relative: &[u8]) -> Result<Stat, PlaceError> {
+        let place = self.beneath.locate(relative, false)?;
+        rustix::fs::statat(&place.folder, place.name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| PlaceError::new("look at", relative, error))
+    }
+}
+
+impl Existing {
+    // The types of these fields differ between systems.
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    pub(super) fn new(stat: &Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Folder,
+            FileType::Symlink => Kind::Symlink,
+            FileType::Fifo => Kind::Fifo,
+            FileType::CharacterDevice => Kind::CharDevice,
+            FileType::BlockDevice => Kind::BlockDevice,
+            _ => Kind::Socket,
+        };
+        Existing {
+            kind,
+            size: stat.st_size as u64,
+            mtime: Timestamp::new(stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            mode: u32::from(stat.st_mode) & 0o7777,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            rdev: stat.st_rdev as u64,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A file being restored: written under a temporary name, moved to its own when whole.
+
+use super::error::PlaceError;
+use super::shortfall::Shortfalls;
+use super::{Target, apply};
+use crate::model::entry::Metadata;
+use crate::model::path::display_bytes;
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// From this size on, room for a file without holes is set aside at once.
+const PREALLOCATE_FROM_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A file that is not whole yet. Dropped unfinished, it leaves nothing behind.
+#[derive(Debug)]
+pub struct NewFile {
+    relative: Vec<u8>,
+    folder: Arc<OwnedFd>,
+    temporary: String,
+    file: File,
+    size: u64,
+    /// Where [`write`](Self::write) and [`skip`](Self::skip) go on.
+    position: u64,
+    /// Bytes given so far, holes among them.
+    covered: u64,
+    /// Length of the file on the disk.
+    length: u64,
+    shortfalls: Arc<Shortfalls>,
+    in_place: bool,
+}
+
+impl Target {
+    /// Begins the file at `relative`, which is to have `size` bytes; `sparse` if there will be
+    /// holes. Folders on the way are made where missing.
+    ///
+    /// # Errors
+    /// The path is bad, something is in the way, the disk is full, the system refuses.
+    pub fn begin_file(&self, relative: &[u8], size: u64, sparse: bool) -> Result<NewFile, PlaceError> {
+        let failed = |error| PlaceError::new("create", relative, error);
+        let folder = self.beneath.locate(relative, true)?.folder;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let (temporary, file) = loop {
+            let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+            let temporary = format!(".filbert-{:08x}{number:08x}", self.run);
+            match rustix::fs::openat(&folder, temporary.as_str(), flags, Mode::from_raw_mode(0o600)) {
+                Ok(file) => break (temporary, File::from(file)),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        };
+        let mut new = NewFile {
+            relative: relative.to_vec(),
+            folder,
+            temporary,
+            file,
+            size,
+            position: 0,
+            covered: 0,
+            length: 0,
+            shortfalls: Arc::clone(&self.shortfalls),
+            in_place: false,
+        };
+        if size >= PREALLOCATE_FROM_BYTES && !sparse {
+            new.preallocate().map_err(failed)?;
+        }
+        Ok(new)
+    }
+}
+
+impl NewFile {
+    /// Writes `data` where the last write or hole ended.
+    ///
+    /// # Errors
+    /// The disk is full or fails.
+    pub fn write(&mut self, data: &[u8]) -> Result<(), PlaceError> {
+        self.write_at(self.position, data)?;
+        self.position += data.len() as u64;
+        Ok(())
+    }
+
+    /// Writes `data` at `offset`, in any order. No byte may be given twice.
+    ///
+    /// # Errors
+    /// The disk is full or fails.
+    pub fn write_at(&mut self, offset: u64, data: &[u8]) -> Result<(), PlaceError> {
+        self.file
+            .write_all_at(data, offset)
+            .map_err(|error| PlaceError::from_io("write", &self.relative, error))?;
+        self.covered += data.len() as u64;
+        self.length = self.length.max(offset + data.len() as u64);
+        Ok(())
+    }
+
+    /// Leaves `bytes` zero bytes where the last write or hole ended.
+    pub fn skip(&mut self, bytes: u64) {
+        self.position += bytes;
+        self.hole(bytes);
+    }
+
+    /// Counts a hole of `bytes` zero bytes somewhere, for use with [`write_at`](Self::write_at).
+    pub fn hole(&mut self, bytes: u64) {
+        self.covered += bytes;
+    }
+
+    /// Gives the whole file its metadata and its name. With `replace`, what lies there is replaced
+    /// in one step (an empty folder, too); else it stays and is an error.
+    ///
+    /// # Errors
+    /// Not all was written, something is in the way, the disk is full, the system refuses. The
+    /// temporary file is gone then.
+    pub fn finish(mut self, metadata: &Metadata, replace: bool) -> Result<(), PlaceError> {
+        if self.covered != self.size || self.length > self.size {
+            let path = display_bytes(&self.relative).into_owned();
+            return Err(PlaceError::Incomplete { path, written: self.covered, size: self.size });
+        }
+        if self.length != self.size {
+            self.file
+                .set_len(self.size)
+                .map_err(|error| PlaceError::from_io("write", &self.relative, error))?;
+        }
+        apply::to_open(&self.file, &self.relative, metadata, &self.shortfalls)
+            .and_then(|()| self.move_into_place(replace))
+            .map_err(|error| PlaceError::new("put in place", &self.relative, error))?;
+        self.in_place = true;
+        Ok(())
+    }
+
+    fn preallocate(&mut self) -> Result<(), Errno> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, self.size) {
+            Ok(()) => self.length = self.size,
+            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => return Err(error),
+            // Not every file system can; writing still works.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn move_into_place(&self, replace: bool) -> Result<(), Errno> {
+        let start = self.relative.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+        let (from, name) = (self.temporary.as_str(), &self.relative[start..]);
+        if replace {
+            return match rustix::fs::renameat(&self.folder, from, &self.folder, name) {
+                Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => {
+                    rustix::fs::unlinkat(&self.folder, name, AtFlags::REMOVEDIR)?;
+                    rustix::fs::renameat(&self.folder, from, &self.folder, name)
+                }
+                moved => moved,
+            };
+        }
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        match rustix::fs::renameat_with(&self.folder, from, &self.folder, name, RenameFlags::NOREPLACE) {
+            // Some network file systems cannot.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            moved => return moved,
+        }
+        // A second name never replaces anything; then the first goes.
+        match rustix::fs::linkat(&self.folder, from, &self.folder, name, AtFlags::empty()) {
+            Ok(()) => rustix::fs::unlinkat(&self.folder, from, AtFlags::empty()),
+            Err(Errno::EXIST) => Err(Errno::EXIST),
+            // Nor are there hard links: look, then move.
+            Err(_) => match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => Err(Errno::EXIST),
+                Err(_) => rustix::fs::renameat(&self.folder, from, &self.folder, name),
+            },
+        }
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.in_place {
+            // Nothing more can be done about a file that cannot be removed.
+            let _ = rustix::fs::unlinkat(&self.folder, self.temporary.as_str(), AtFlags::empty());
+        }
+    }
+}
