@@ -2,8 +2,10 @@
 
 pub mod files;
 pub mod format;
+pub mod manifest;
 pub mod model;
 pub mod progress;
+pub mod repository;
 pub mod server;
 pub mod state;
 pub mod store;

@@ -15,6 +15,7 @@ pub mod padding;
 pub mod record;
 pub mod seal;
 pub mod slot;
+pub mod squeeze;
 
 pub use error::FormatError;
 

@@ -17,18 +17,29 @@ pub struct Place {
     pub frame: u32,
 }
 
+/// What introduces a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing yet: it was sent by a run that is not done or was broken off.
+    Unrecorded = 0,
+    /// A record that no checkpoint covers.
+    Recorded = 1,
+    /// A checkpoint.
+    Covered = 2,
+}
+
 /// Adds a pack and its chunks. A chunk that is known elsewhere keeps its first place.
 pub(super) fn add_pack(
     transaction: &Transaction<'_>,
     pack: &PackEntry,
-    recorded: bool,
+    standing: Standing,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO packs (object, folder, size, entry, recorded) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (object) DO UPDATE SET recorded = max(recorded, ?5) RETURNING id";
     let mut writer = Writer::default();
     pack.write(&mut writer);
     let id: i64 = transaction.prepare_cached(sql)?.query_row(
-        (&pack.object.as_bytes()[..], pack.folder, pack.size as i64, writer.into_bytes(), recorded),
+        (&pack.object.as_bytes()[..], pack.folder, pack.size as i64, writer.into_bytes(), standing as i64),
         |row| row.get(0),
     )?;
     let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO chunks VALUES (?1, ?2, ?3)")?;
@@ -40,11 +51,16 @@ pub(super) fn add_pack(
     Ok(())
 }
 
-/// Marks packs as introduced by a record.
-pub(super) fn mark_recorded(transaction: &Transaction<'_>, packs: &[ObjectId]) -> rusqlite::Result<()> {
-    let mut update = transaction.prepare_cached("UPDATE packs SET recorded = 1 WHERE object = ?1")?;
+/// Raises the standing of packs.
+pub(super) fn mark(
+    transaction: &Transaction<'_>,
+    packs: &[ObjectId],
+    standing: Standing,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE packs SET recorded = max(recorded, ?2) WHERE object = ?1";
+    let mut update = transaction.prepare_cached(sql)?;
     for pack in packs {
-        update.execute([&pack.as_bytes()[..]])?;
+        update.execute((&pack.as_bytes()[..], standing as i64))?;
     }
     Ok(())
 }
@@ -100,7 +116,7 @@ impl Repository {
     pub fn recorded_packs(&self) -> Result<Vec<i64>, StateError> {
         self.state().read("list the packs", |connection| {
             connection
-                .prepare_cached("SELECT id FROM packs WHERE recorded = 1 ORDER BY id")?
+                .prepare_cached("SELECT id FROM packs WHERE recorded > 0 ORDER BY id")?
                 .query_map([], |row| row.get(0))?
                 .collect()
         })
@@ -109,10 +125,15 @@ impl Repository {
     /// Packs that lie on the remote and that no record introduces yet: those of this run, and of
     /// runs that were broken off.
     pub fn unrecorded_packs(&self) -> Result<Vec<PackEntry>, RepositoryError> {
-        let entries: Vec<Vec<u8>> = self.state().read("list new packs", |connection| {
+        self.packs_of(Standing::Unrecorded)
+    }
+
+    /// The packs of one standing.
+    pub(super) fn packs_of(&self, standing: Standing) -> Result<Vec<PackEntry>, RepositoryError> {
+        let entries: Vec<Vec<u8>> = self.state().read("list packs", |connection| {
             connection
-                .prepare_cached("SELECT entry FROM packs WHERE recorded = 0 ORDER BY id")?
-                .query_map([], |row| row.get(0))?
+                .prepare_cached("SELECT entry FROM packs WHERE recorded = ?1 ORDER BY id")?
+                .query_map([standing as i64], |row| row.get(0))?
                 .collect()
         })?;
         entries.iter().map(|bytes| entry_of(bytes)).collect()

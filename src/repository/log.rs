@@ -139,21 +139,23 @@ impl Repository {
     }
 
     fn records_in(&self, folders: &[u32]) -> Result<Vec<(u32, RecordName)>, RepositoryError> {
-        let rows: Vec<(u32, i64, String, Vec<u8>)> = self.state().read("list known records", |connection| {
-            let mut select = connection
-                .prepare_cached("SELECT folder, time_ms, kind, object FROM records WHERE folder = ?1")?;
-            let mut rows = Vec::new();
-            for folder in folders {
-                let found = select.query_map([folder], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })?;
-                rows.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
-            }
-            Ok(rows)
-        })?;
-        Ok(rows.into_iter().filter_map(|(folder, time, kind, object)| {
-            Some((folder, record_name(time, &kind, &object)?))
-        }).collect())
+        let rows: Vec<(u32, i64, String, Vec<u8>)> =
+            self.state().read("list known records", |connection| {
+                let mut select = connection
+                    .prepare_cached("SELECT folder, time_ms, kind, object FROM records WHERE folder = ?1")?;
+                let mut rows = Vec::new();
+                for folder in folders {
+                    let found = select.query_map([folder], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                    })?;
+                    rows.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
+                }
+                Ok(rows)
+            })?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(folder, time, kind, object)| Some((folder, record_name(time, &kind, &object)?)))
+            .collect())
     }
 }
 
@@ -174,7 +176,8 @@ pub(super) fn note(
     folder: u32,
     size: Option<u64>,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO records (object, time_ms, kind, folder, size, known) VALUES (?1, ?2, ?3, ?4, ?5, 0)
+    let sql =
+        "INSERT INTO records (object, time_ms, kind, folder, size, known) VALUES (?1, ?2, ?3, ?4, ?5, 0)
                ON CONFLICT DO UPDATE SET folder = ?4, size = coalesce(?5, size)";
     transaction
         .prepare_cached(sql)?

@@ -8,6 +8,7 @@ pub mod error;
 pub mod index;
 pub mod log;
 pub mod open;
+pub mod place;
 pub mod publish;
 pub mod reader;
 pub mod select;

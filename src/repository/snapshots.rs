@@ -3,7 +3,7 @@
 use super::{Repository, RepositoryError};
 use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
 use crate::format::record::stream::split_blocks;
-use crate::format::record::{Body, ManifestRef, Record, SnapshotHead, Stream};
+use crate::format::record::{Body, ManifestRef, Record, SnapshotHead};
 use crate::format::{FormatError, names::RecordName};
 use crate::model::id::ObjectId;
 use rusqlite::{OptionalExtension, Row};
@@ -80,9 +80,7 @@ impl Repository {
             return Err(RepositoryError::damaged(path, reason));
         };
         match &snapshot.manifest {
-            ManifestRef::Base(stream) | ManifestRef::Delta { stream, .. } => {
-                self.read_stream(stream).await
-            }
+            ManifestRef::Base(stream) | ManifestRef::Delta { stream, .. } => self.read_stream(stream).await,
             ManifestRef::Same { .. } => {
                 let reason = FormatError::Damaged("a record without a manifest where one should be");
                 Err(RepositoryError::damaged(path, reason))
@@ -149,9 +147,7 @@ impl SnapshotEntries {
 }
 
 /// The changes of a stream of blocks.
-fn changes(
-    stream: &[u8],
-) -> Result<impl Iterator<Item = Result<Change, EntryError>> + '_, FormatError> {
+fn changes(stream: &[u8]) -> Result<impl Iterator<Item = Result<Change, EntryError>> + '_, FormatError> {
     Ok(split_blocks(stream)?.into_iter().flat_map(|block| {
         let (reader, error) = match BlockReader::new(block) {
             Ok(reader) => (Some(reader), None),
@@ -168,13 +164,5 @@ pub(super) fn manifest_parts(id: ObjectId, manifest: &ManifestRef) -> (ObjectId,
         ManifestRef::Delta { base, .. } => (*base, Some(id)),
         ManifestRef::Same { record, base } if record == base => (*base, None),
         ManifestRef::Same { record, base } => (*base, Some(*record)),
-    }
-}
-
-/// Whether a stream lies in packs.
-pub(super) fn chunks_of(stream: &Stream) -> &[crate::model::id::ChunkId] {
-    match stream {
-        Stream::Inline(_) => &[],
-        Stream::Chunks(ids) => ids,
     }
 }

@@ -22,6 +22,8 @@ pub enum Meta {
     PackFolder,
     /// How many numbered pack folders are known to exist.
     PackFolders,
+    /// The checkpoints that count.
+    Checkpoints,
 }
 
 impl Meta {
@@ -35,6 +37,7 @@ impl Meta {
             Meta::LogFill => "log_fill",
             Meta::PackFolder => "pack_folder",
             Meta::PackFolders => "pack_folders",
+            Meta::Checkpoints => "checkpoints",
         }
     }
 }

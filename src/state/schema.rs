@@ -28,7 +28,8 @@ CREATE TABLE snapshots (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX snapshots_by_time ON snapshots (host, name, time_ms);
 
--- Packs on the remote. recorded: a record introduces it; 0 after a broken-off run.
+-- Packs on the remote. recorded: 0 by a run that is not done or was broken off, 1 introduced by a
+-- record, 2 by a checkpoint.
 CREATE TABLE packs (
     id INTEGER PRIMARY KEY, object BLOB NOT NULL UNIQUE, folder INTEGER NOT NULL, size INTEGER NOT NULL,
     entry BLOB NOT NULL, recorded INTEGER NOT NULL

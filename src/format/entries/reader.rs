@@ -3,6 +3,7 @@
 use super::*;
 use crate::format::FormatError;
 use crate::format::codec::Reader;
+use crate::format::squeeze::unsqueeze;
 use crate::model::entry::{Content, Metadata, Node, Piece, Xattr};
 use crate::model::id::ChunkId;
 use crate::model::path::{PathError, display_bytes};
@@ -25,23 +26,21 @@ pub enum EntryError {
 }
 
 /// Reads the changes of a block.
-pub struct BlockReader<'a> {
-    ids: &'a [u8],
+pub struct BlockReader {
+    ids: Vec<u8>,
     next_id: usize,
     changes: Vec<u8>,
     at: usize,
     previous: Previous,
 }
 
-impl<'a> BlockReader<'a> {
+impl BlockReader {
     /// Opens a block.
-    pub fn new(block: &'a [u8]) -> Result<Self, FormatError> {
+    pub fn new(block: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(block);
         let id_count = reader.number_up_to((block.len() / ChunkId::LEN) as u64)?;
-        let ids = reader.raw(id_count as usize * ChunkId::LEN)?;
-        let plain_len = reader.number_up_to(MAX_BLOCK_BYTES)?;
-        let changes = zstd::bulk::decompress(reader.rest(), plain_len as usize)
-            .map_err(|_| FormatError::Damaged("a manifest block does not decompress"))?;
+        let ids = reader.raw(id_count as usize * ChunkId::LEN)?.to_vec();
+        let changes = unsqueeze(reader.rest(), MAX_BLOCK_BYTES)?;
         Ok(Self { ids, next_id: 0, changes, at: 0, previous: Previous::default() })
     }
 
@@ -154,7 +153,7 @@ impl<'a> BlockReader<'a> {
     }
 }
 
-impl Iterator for BlockReader<'_> {
+impl Iterator for BlockReader {
     type Item = Result<Change, EntryError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::format::FormatError;
 use crate::format::codec::Writer;
+use crate::format::squeeze::squeeze;
 use crate::model::entry::{Content, Metadata, Node, Piece};
 use crate::model::id::ChunkId;
 use std::collections::HashMap;
@@ -153,12 +154,10 @@ impl OpenBlock {
 
     fn close(self) -> Result<Block, FormatError> {
         let changes = self.writer.into_bytes();
-        let packed = zstd::bulk::compress(&changes, LEVEL)
-            .map_err(|_| FormatError::Unwritable("zstd could not compress a manifest"))?;
+        let packed = squeeze(&changes, LEVEL)?;
         let mut block = Writer::default();
         block.number(self.ids.len() as u64);
         self.ids.iter().for_each(|id| block.raw(id.as_bytes()));
-        block.number(changes.len() as u64);
         block.raw(&packed);
         Ok(Block { first: self.first, bytes: block.into_bytes() })
     }

@@ -15,6 +15,7 @@ use super::header::{Header, ObjectKind};
 use super::keys::Keyring;
 use super::padding::padme;
 use super::seal::{Role, Sealer, TAG_LEN};
+use super::squeeze::{squeeze, unsqueeze};
 use crate::model::id::{ObjectId, RepositoryId, Salt, WriterId};
 use serde::{Deserialize, Serialize};
 
@@ -70,12 +71,10 @@ impl Record {
         salt: Salt,
     ) -> Result<Vec<u8>, FormatError> {
         let body = postcard::to_stdvec(self).map_err(|_| FormatError::Unwritable("a record"))?;
-        let packed = zstd::bulk::compress(&body, LEVEL)
-            .map_err(|_| FormatError::Unwritable("zstd could not compress a record"))?;
+        let packed = squeeze(&body, LEVEL)?;
         let header = Header { kind: ObjectKind::Record, epoch: keyring.newest_epoch(), repository, salt };
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend_from_slice(&(packed.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&packed);
         let unpadded = bytes.len() + TAG_LEN;
         let padding = padme(unpadded as u64) as usize - unpadded;
@@ -102,13 +101,8 @@ impl Record {
         let sealed = bytes.get(Header::LEN..).unwrap_or_default();
         let plain = Sealer::new(keyring, &header)?.open(Role::Record, sealed)?;
         let mut reader = super::codec::Reader::new(&plain);
-        let packed_len = u64::from_le_bytes(reader.array()?);
-        let body_len = u64::from_le_bytes(reader.array()?);
-        if body_len > MAX_BODY_BYTES || packed_len > plain.len() as u64 {
-            return Err(FormatError::TooMuch(format!("a record of {body_len} bytes")));
-        }
-        let body = zstd::bulk::decompress(reader.raw(packed_len as usize)?, body_len as usize)
-            .map_err(|_| FormatError::Damaged("a record does not decompress"))?;
+        let packed_len = u64::from_le_bytes(reader.array()?).min(plain.len() as u64);
+        let body = unsqueeze(reader.raw(packed_len as usize)?, MAX_BODY_BYTES)?;
         postcard::from_bytes(&body).map_err(|_| FormatError::Damaged("a record's fields cannot be read"))
     }
 }

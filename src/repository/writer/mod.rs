@@ -11,6 +11,7 @@ use crate::model::id::ChunkId;
 use crate::progress::Observer;
 use assemble::{Assembler, FrameJob};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc;
@@ -36,10 +37,16 @@ impl Default for WriterOptions {
     }
 }
 
+/// So many ids are held in memory before the index is asked instead.
+const MOST_HELD: usize = 256 << 10;
+
 /// What all parts of a writer share.
 struct Shared {
-    /// Chunks added in this run whose pack is not yet in the index.
+    /// Chunks added in this run whose pack is not yet in the index; all chunks of this run while
+    /// `holds_all` is set.
     in_flight: Mutex<HashSet<ChunkId>>,
+    /// The index was empty at the start and nothing has left `in_flight`: no need to ask the index.
+    holds_all: AtomicBool,
     /// Why the writer stopped: the first failure counts.
     failure: Mutex<Option<RepositoryError>>,
     cancel: Cancel,
@@ -51,6 +58,19 @@ impl Shared {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.get_or_insert(error);
         self.stopped.cancel();
+    }
+
+    /// These chunks are in the index now.
+    fn indexed(&self, entry: &PackEntry) {
+        let mut in_flight = self.in_flight();
+        if self.holds_all.load(Ordering::SeqCst) && in_flight.len() < MOST_HELD {
+            return;
+        }
+        // Before anything leaves, or a chunk could be taken for new.
+        self.holds_all.store(false, Ordering::SeqCst);
+        for chunk in entry.index.frames.iter().flat_map(|frame| &frame.chunks) {
+            in_flight.remove(&chunk.id);
+        }
     }
 
     fn in_flight(&self) -> std::sync::MutexGuard<'_, HashSet<ChunkId>> {
@@ -72,7 +92,6 @@ pub struct PackWriter {
     assembler: Arc<Assembler>,
     upload: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
-    index_was_empty: bool,
 }
 
 impl PackWriter {
@@ -85,6 +104,7 @@ impl PackWriter {
     ) -> Result<Self, RepositoryError> {
         let shared = Arc::new(Shared {
             in_flight: Mutex::default(),
+            holds_all: AtomicBool::new(repository.index_is_empty()?),
             failure: Mutex::default(),
             cancel,
             stopped: Cancel::default(),
@@ -109,7 +129,6 @@ impl PackWriter {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            index_was_empty: repository.index_is_empty()?,
             repository: repository.clone(),
             options,
             frame: FrameJob::default(),
@@ -128,9 +147,9 @@ impl PackWriter {
         if self.shared.in_flight().contains(&id) {
             return Ok(false);
         }
-        // What this run adds to an empty index leaves `in_flight` only after it is in there, so
-        // there is no gap between the two questions.
-        if self.repository.knows_chunk(&id)? {
+        // A chunk leaves `in_flight` only after it is in the index, so there is no gap between the
+        // two questions.
+        if !self.shared.holds_all.load(Ordering::SeqCst) && self.repository.knows_chunk(&id)? {
             return Ok(false);
         }
         self.shared.in_flight().insert(id);

@@ -4,7 +4,8 @@
 use super::{PackToSend, Shared};
 use crate::format::names;
 use crate::progress::{Event, Observer};
-use crate::repository::{Repository, RepositoryError, index};
+use crate::repository::index::{self, Standing};
+use crate::repository::{Repository, RepositoryError};
 use crate::state::meta::Meta;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -74,12 +75,8 @@ async fn send(
         result => result?,
     }
     let state = repository.state();
-    state.write("note a pack", |transaction| index::add_pack(transaction, &entry, false))?;
-    let mut in_flight = shared.in_flight();
-    for chunk in entry.index.frames.iter().flat_map(|frame| &frame.chunks) {
-        in_flight.remove(&chunk.id);
-    }
-    drop(in_flight);
+    state.write("note a pack", |transaction| index::add_pack(transaction, &entry, Standing::Unrecorded))?;
+    shared.indexed(&entry);
     observer.event(Event::Transferred { up: size, down: 0 });
     Ok(())
 }

@@ -1,0 +1,229 @@
+//! Publish, then look: a record is put and counts only when the log shows it whole. Until that
+//! is settled its bytes are kept and no other record follows.
+
+use super::catalog::{ingest_record, ingest_snapshot};
+use super::checkpoint::note_standing;
+use super::index::{self, Standing};
+use super::log::Look;
+use super::{Repository, RepositoryError};
+use crate::format::names::{self, FOLDER_FILL, RecordKind, RecordName};
+use crate::format::pack::PackEntry;
+use crate::format::record::{Body, Head, Record, object_id};
+use crate::model::entropy::random_bytes;
+use crate::model::id::{ObjectId, WriterId};
+use crate::state::journal::Pending;
+use crate::state::lock::Lock;
+use crate::state::meta::Meta;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A record that does not show is put so often in all.
+const ATTEMPTS: usize = 3;
+const PROGRAM: &str = concat!("filbert ", env!("CARGO_PKG_VERSION"));
+
+/// A record that stands.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// Its name.
+    pub name: RecordName,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Repository {
+    /// Publishes a record that says `body` and introduces these packs.
+    pub(super) async fn publish(
+        &self,
+        body: Body,
+        introduced: &[ObjectId],
+    ) -> Result<Published, RepositoryError> {
+        let _one_at_a_time = self.publishing_lock().await?;
+        self.settle().await?;
+        let writer = self.writer()?;
+        let heads = self.known_heads()?;
+        let own = heads.iter().find(|(head, ..)| *head == writer);
+        let record = Record {
+            writer,
+            sequence: own.map_or(1, |(_, sequence, _)| sequence + 1),
+            previous: own.map(|(.., object)| *object),
+            heads: heads
+                .iter()
+                .map(|&(writer, sequence, record)| Head { writer, sequence, record })
+                .collect(),
+            program: PROGRAM.to_owned(),
+            body,
+        };
+        let bytes = record
+            .seal(self.keyring(), self.id(), self.salt()?)
+            .map_err(|reason| RepositoryError::damaged("a new record", reason))?;
+        let kind = match record.body {
+            Body::Snapshot(_) => RecordKind::Snapshot,
+            Body::Checkpoint(_) => RecordKind::Checkpoint,
+        };
+        // Bad memory is found now and not on the day of the restore.
+        let object = object_id(&bytes);
+        let read_back = Record::open(&bytes, &object, self.keyring(), self.id());
+        if read_back.as_ref() != Ok(&record) {
+            let reason = crate::format::FormatError::Damaged("it reads back as another one");
+            return Err(RepositoryError::damaged("a new record", read_back.err().unwrap_or(reason)));
+        }
+        let name = RecordName { time_ms: self.now_ms().max(0) as u64, kind, object };
+        let folder = self.folder_for_record().await?;
+        let pending = Pending { name: name.to_string(), folder, bytes };
+        self.state().put_pending(&pending)?;
+        let published = self.put_and_look(&pending, &name).await?;
+        self.note_published(&pending, &name, &record, introduced)?;
+        Ok(published)
+    }
+
+    /// Settles a record whose publishing was broken off: it stands already, or its bytes are put
+    /// again.
+    pub async fn settle(&self) -> Result<(), RepositoryError> {
+        let Some(pending) = self.state().pending()? else { return Ok(()) };
+        let opened = RecordName::parse(&pending.name).and_then(|name| {
+            let record = Record::open(&pending.bytes, &name.object, self.keyring(), self.id()).ok()?;
+            Some((name, record))
+        });
+        let Some((name, record)) = opened else {
+            // It can only have been spoilt on this disk; what it introduced is still unrecorded.
+            return Ok(self.state().clear_pending()?);
+        };
+        let look = self.look().await?;
+        if !look.shows(&name, pending.bytes.len() as u64) {
+            self.put_and_look(&pending, &name).await?;
+        }
+        let (index, standing) = match &record.body {
+            Body::Snapshot(snapshot) => (&snapshot.index, Standing::Recorded),
+            Body::Checkpoint(checkpoint) => (&checkpoint.index, Standing::Covered),
+        };
+        self.take_packs(&pending.name, index, standing).await?;
+        self.note_published(&pending, &name, &record, &[])
+    }
+
+    async fn put_and_look(&self, pending: &Pending, name: &RecordName) -> Result<Published, RepositoryError> {
+        let body = Bytes::from(pending.bytes.clone());
+        let path = name.path(pending.folder);
+        let size = body.len() as u64;
+        for _ in 0..ATTEMPTS {
+            match self.store().put_new(&path, body.clone()).await {
+                Err(error) if error.is_not_found() => {
+                    self.store().ensure_folder(names::LOG).await?;
+                    self.store().ensure_folder(&names::folder(names::LOG, pending.folder)).await?;
+                    self.store().put_new(&path, body.clone()).await?;
+                }
+                result => result?,
+            }
+            let look = self.look().await?;
+            if look.shows(name, size) || self.stands(&look, name, &path, size).await? {
+                return Ok(Published { name: *name, size });
+            }
+        }
+        let symptom = "it does not show, or not whole".to_owned();
+        Err(RepositoryError::NotStanding { object: path, symptom })
+    }
+
+    /// Some servers list what they cached: the object itself is asked before it counts as lost.
+    async fn stands(
+        &self,
+        look: &Look,
+        name: &RecordName,
+        path: &str,
+        size: u64,
+    ) -> Result<bool, RepositoryError> {
+        debug_assert!(!look.shows(name, size));
+        match self.store().size(path).await {
+            Ok(found) => Ok(found == size),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn note_published(
+        &self,
+        pending: &Pending,
+        name: &RecordName,
+        record: &Record,
+        introduced: &[ObjectId],
+    ) -> Result<(), RepositoryError> {
+        self.state().write("note a published record", |transaction| {
+            let folder = pending.folder;
+            let standing = match &record.body {
+                Body::Snapshot(snapshot) => {
+                    ingest_snapshot(transaction, name, folder, record, snapshot)?;
+                    Standing::Recorded
+                }
+                Body::Checkpoint(checkpoint) => {
+                    ingest_record(transaction, name, folder, record)?;
+                    note_standing(transaction, folder, name, checkpoint)?;
+                    Standing::Covered
+                }
+            };
+            index::mark(transaction, introduced, standing)?;
+            transaction.execute("DELETE FROM pending", []).map(drop)
+        })?;
+        Ok(self.state().put_object(&name.object, &pending.bytes)?)
+    }
+
+    /// Which of these packs are not on the remote whole. One request a folder, or one for a
+    /// single pack; a pack that a listing does not show is asked for itself.
+    pub async fn unproven_packs(&self, packs: &[PackEntry]) -> Result<Vec<ObjectId>, RepositoryError> {
+        let mut by_folder: BTreeMap<u32, Vec<&PackEntry>> = BTreeMap::new();
+        for pack in packs {
+            by_folder.entry(pack.folder).or_default().push(pack);
+        }
+        let mut unproven = Vec::new();
+        for (folder, packs) in by_folder {
+            let mut sizes: BTreeMap<String, Option<u64>> = BTreeMap::new();
+            if packs.len() > 1 {
+                match self.store().list(&names::folder(names::PACKS, folder)).await {
+                    Ok(listing) => {
+                        sizes = listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
+                    }
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            for pack in packs {
+                if sizes.get(&pack.object.to_string()).copied().flatten() == Some(pack.size) {
+                    continue;
+                }
+                match self.store().size(&names::pack(folder, &pack.object)).await {
+                    Ok(size) if size == pack.size => {}
+                    Ok(_) => unproven.push(pack.object),
+                    Err(error) if error.is_not_found() => unproven.push(pack.object),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(unproven)
+    }
+
+    fn writer(&self) -> Result<WriterId, RepositoryError> {
+        if let Some(known) = self.state().meta(Meta::Writer)?.and_then(|bytes| WriterId::from_slice(&bytes)) {
+            return Ok(known);
+        }
+        let writer = WriterId(random_bytes(&*self.means.entropy)?);
+        self.state().put_meta(Meta::Writer, writer.as_bytes())?;
+        Ok(writer)
+    }
+
+    async fn folder_for_record(&self) -> Result<u32, RepositoryError> {
+        let folder = self.state().meta_number(Meta::LogFolder)?.unwrap_or(0) as u32;
+        let fill = self.state().meta_number(Meta::LogFill)?.unwrap_or(0) as u64;
+        let folder = if fill >= FOLDER_FILL { folder + 1 } else { folder };
+        if fill == 0 || fill >= FOLDER_FILL {
+            self.store().ensure_folder(&names::folder(names::LOG, folder)).await?;
+        }
+        Ok(folder)
+    }
+
+    async fn publishing_lock(&self) -> Result<Lock, RepositoryError> {
+        loop {
+            if let Some(lock) = self.state().try_lock("publish")? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
