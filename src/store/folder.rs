@@ -118,8 +118,13 @@ fn write_whole(place: &Path, unfinished: &str, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
         return written;
     }
-    // The rename itself must survive a power cut.
-    place.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    // The rename itself must survive a power cut. Some network file systems cannot sync folders.
+    match place.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {

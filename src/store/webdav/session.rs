@@ -235,6 +235,8 @@ impl Session {
         }
         let progress = Progress::default();
         if let Some(body) = &request.body {
+            // Said even where it is 0, which hyper leaves out and some servers refuse then.
+            builder = builder.header(header::CONTENT_LENGTH, body.len());
             builder = builder.body(reqwest::Body::wrap(Watched::new(body.clone(), progress.clone())));
         }
         let object_bytes = match (request.verb, &request.body) {
