@@ -5,9 +5,12 @@
 mod support;
 
 use bytes::Bytes;
-use filbert::store::{Auth, ErrorKind, FolderStore, MemoryStore, SharedStore, Store};
+use filbert::model::clock::SystemClock;
+use filbert::store::{
+    Auth, ErrorKind, FolderStore, MemoryStore, SharedStore, Store, WebdavOptions, WebdavStore,
+};
 use std::sync::Arc;
-use support::{anonymous, apache, dav, rclone, webdav};
+use support::{PASSWORD, USER, anonymous, apache, dav, rclone, webdav};
 
 async fn kind_of<T: std::fmt::Debug>(
     result: impl Future<Output = Result<T, filbert::store::StoreError>>,
@@ -172,6 +175,19 @@ async fn apache_with_digest_login() {
 async fn apache_with_digest_login_found_out() {
     let Some(server) = apache::start(Auth::Digest) else { return };
     conforms(webdav(&format!("{}repo", server.url), Auth::Auto)).await;
+}
+
+#[tokio::test]
+async fn apache_over_tls_with_an_authority_of_its_own() {
+    let Some((server, ca_pem)) = apache::start_tls() else { return };
+    let distrusted = webdav(&server.url, Auth::Auto).list("").await.unwrap_err();
+    assert_eq!(distrusted.kind, ErrorKind::Permanent);
+    assert!(distrusted.detail.contains("certificate is not trusted"), "{distrusted}");
+    let trusting = WebdavOptions {
+        ca_pem: Some(ca_pem),
+        ..WebdavOptions::new(format!("{}repo", server.url)).with_credentials(USER, PASSWORD.into())
+    };
+    conforms(Arc::new(WebdavStore::new(&trusting, Arc::new(SystemClock)).unwrap())).await;
 }
 
 #[tokio::test]

@@ -12,12 +12,24 @@ const REALM: &str = "dav";
 
 /// Starts a server with this login, unless Apache is not installed.
 pub fn start(auth: Auth) -> Option<Server> {
+    start_as(auth, "http")
+}
+
+/// Starts a server that speaks https alone, and answers the certificate of its own authority.
+pub fn start_tls() -> Option<(Server, Vec<u8>)> {
+    find("openssl")?;
+    let server = start_as(Auth::Basic, "https")?;
+    let place = server.files.parent().and_then(Path::parent).unwrap().join("ca.pem");
+    Some((server, fs::read(place).unwrap()))
+}
+
+fn start_as(auth: Auth, scheme: &str) -> Option<Server> {
     let program = find("apache2")?;
     let mut log = String::new();
     for _ in 0..5 {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        prepare(dir.path(), port, auth);
+        prepare(dir.path(), port, auth, scheme == "https");
         let mut child = Command::new(&program)
             .arg("-DFOREGROUND")
             .arg("-f")
@@ -27,7 +39,7 @@ pub fn start(auth: Auth) -> Option<Server> {
             .spawn()
             .unwrap();
         if wait_for(port, &mut child) {
-            let url = format!("http://127.0.0.1:{port}/dav/");
+            let url = format!("{scheme}://127.0.0.1:{port}/dav/");
             let files = dir.path().join("root/dav");
             return Some(Server { url, files, child: Some(child), _dir: Some(dir) });
         }
@@ -38,7 +50,7 @@ pub fn start(auth: Auth) -> Option<Server> {
     panic!("apache2 does not start: {log}");
 }
 
-fn prepare(dir: &Path, port: u16, auth: Auth) {
+fn prepare(dir: &Path, port: u16, auth: Auth, tls: bool) {
     for part in ["root/dav", "lock", "run"] {
         fs::create_dir_all(dir.join(part)).unwrap();
     }
@@ -61,6 +73,7 @@ fn prepare(dir: &Path, port: u16, auth: Auth) {
             "AuthType Basic"
         }
     };
+    let tls = if tls { tls_lines(dir) } else { String::new() };
     let modules = "/usr/lib/apache2/modules";
     let loads: String = [
         "mpm_event",
@@ -70,6 +83,7 @@ fn prepare(dir: &Path, port: u16, auth: Auth) {
         "authz_user",
         "auth_basic",
         "auth_digest",
+        "ssl",
         "dav",
         "dav_fs",
         "dir",
@@ -85,6 +99,7 @@ Listen 127.0.0.1:{port}
 PidFile "{dir}/run/pid"
 DefaultRuntimeDir "{dir}/run"
 {loads}{identity}
+{tls}
 DocumentRoot "{dir}/root"
 DavLockDB "{dir}/lock/db"
 ErrorLog "{dir}/error.log"
@@ -131,4 +146,21 @@ fn write_digest_file(place: &Path) {
     write!(input, "{PASSWORD}\n{PASSWORD}\n").unwrap();
     drop(input);
     assert!(child.wait().unwrap().success());
+}
+
+/// Makes an authority and a certificate of it for 127.0.0.1.
+fn tls_lines(dir: &Path) -> String {
+    let new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"];
+    let openssl = |args: &[&str]| {
+        let mut command = Command::new("openssl");
+        let done = command.current_dir(dir).args(["req", "-x509"]).args(new_key).args(args).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    openssl(&["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=filbert test authority"]);
+    let names = "subjectAltName=IP:127.0.0.1";
+    let own = ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=127.0.0.1", "-addext", names];
+    let signed = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", "ca.pem", "-CAkey", "ca.key"];
+    openssl(&[&own[..], &signed[..]].concat());
+    let dir = dir.display();
+    format!("SSLEngine on\nSSLCertificateFile {dir}/server.pem\nSSLCertificateKeyFile {dir}/server.key")
 }

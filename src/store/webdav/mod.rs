@@ -1,6 +1,7 @@
 //! A store on a WebDAV server, made for servers as they are: every answer is checked, nothing is
 //! believed that was not asked for, and each request is counted.
 
+mod agent;
 mod answer;
 mod body;
 mod failure;

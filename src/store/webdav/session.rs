@@ -2,6 +2,7 @@
 //! the configured server.
 
 use super::super::{ErrorKind, StoreError, Traffic};
+use super::agent::agent;
 use super::answer::Answer;
 use super::body::{Progress, Watched};
 use super::failure::{lost, refused};
@@ -17,8 +18,6 @@ use url::Url;
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 5;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A server and how to speak to it.
 pub(super) struct Session {
@@ -265,28 +264,4 @@ impl Session {
 
 fn has_scheme(offer: &str, scheme: &str) -> bool {
     offer.split([',', ' ']).any(|word| word.trim().eq_ignore_ascii_case(scheme))
-}
-
-/// The HTTP client: no redirects, no retries and no proxy of its own accord.
-fn agent(options: &WebdavOptions) -> Result<reqwest::Client, WebdavOptionsError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("filbert/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .http1_only()
-        .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_secs(30))
-        .pool_idle_timeout(Duration::from_secs(50))
-        .connect_timeout(CONNECT_TIMEOUT);
-    if let Some(pem) = &options.ca_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|e| WebdavOptionsError::CaPem(e.to_string()))?;
-        if certificates.is_empty() {
-            return Err(WebdavOptionsError::CaPem("there is no certificate in it".to_owned()));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|e| WebdavOptionsError::Client(super::failure::chain(&e)))
 }
