@@ -31,7 +31,8 @@ fn start_as(auth: Auth, scheme: &str) -> Option<Server> {
         let port = free_port();
         prepare(dir.path(), port, auth, scheme == "https");
         let mut child = Command::new(&program)
-            .arg("-DFOREGROUND")
+            // One process, so that none is left behind when it is killed.
+            .arg("-X")
             .arg("-f")
             .arg(dir.path().join("httpd.conf"))
             .stdout(Stdio::null())
