@@ -66,3 +66,33 @@ async fn deleting_what_is_gone_is_no_error() {
         store.delete("a").await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_answer_with_a_page_does_not_cost_the_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let store = store_at(&format!("http://{}/", listener.local_addr().unwrap()));
+    let server = tokio::spawn(async move {
+        // One connection and no other.
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let page = "<html>Created</html>".repeat(500);
+        let head = format!("HTTP/1.1 201 Created\r\nContent-Length: {}\r\n\r\n", page.len());
+        let mut heads = 0;
+        let mut piece = vec![0; 4096];
+        while heads < 3 {
+            let read = stream.read(&mut piece).await.unwrap();
+            assert_ne!(read, 0, "the connection is closed after {heads} requests");
+            if piece[..read].windows(4).any(|end| end == b"\r\n\r\n") {
+                heads += 1;
+                stream.write_all(head.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                stream.write_all(page.as_bytes()).await.unwrap();
+            }
+        }
+    });
+    store.put_new("a", Bytes::new()).await.unwrap();
+    store.ensure_folder("b").await.unwrap();
+    store.delete("a").await.unwrap();
+    server.await.unwrap();
+}

@@ -13,6 +13,9 @@ use url::Url;
 /// How much room is taken before the bytes are there: a length told by a server is only a claim.
 const TRUSTED_BYTES: u64 = 64 * 1024 * 1024;
 
+/// A longer rest is not worth reading for the sake of its connection.
+const UNNEEDED_BYTES: usize = 64 * 1024;
+
 pub(super) struct Answer<'a> {
     pub response: Response,
     /// The address that answered.
@@ -105,6 +108,11 @@ impl<'a> Answer<'a> {
         }
         start.truncate(limit);
         start.freeze()
+    }
+
+    /// Reads what nobody needs, so that the connection serves the next request.
+    pub async fn finish(&mut self) {
+        self.start_of_body(UNNEEDED_BYTES).await;
     }
 
     fn too_long(&self, limit: u64) -> StoreError {

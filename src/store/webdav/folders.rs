@@ -42,8 +42,11 @@ pub(super) async fn ensure_root(session: &Session, base: &Base) -> Result<(), St
 async fn make(session: &Session, folder: &str) -> Result<Made, StoreError> {
     let request = Request::new(Verb::Mkcol, folder);
     let error = match session.exchange(&request).await {
-        Ok(answer) => match answer.status().as_u16() {
-            200..300 | 405 => return Ok(Made::Yes),
+        Ok(mut answer) => match answer.status().as_u16() {
+            200..300 | 405 => {
+                answer.finish().await;
+                return Ok(Made::Yes);
+            }
             404 => return Ok(Made::NoParent(refused(answer, &*session.clock).await)),
             _ => refused(answer, &*session.clock).await,
         },

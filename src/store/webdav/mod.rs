@@ -108,7 +108,8 @@ impl Store for WebdavStore {
         let request = Request::new(Verb::Put, self.object("PUT", path)?)
             .header("content-type", "application/octet-stream")
             .body(body);
-        let answer = self.session.ask(&request).await?;
+        let mut answer = self.session.ask(&request).await?;
+        answer.finish().await;
         match answer.status().as_u16() {
             200 | 201 | 204 => Ok(()),
             202 => Err(answer.error(ErrorKind::Unknown, "the server answered 202: not stored yet")),
@@ -122,7 +123,10 @@ impl Store for WebdavStore {
             Ok(answer) if answer.status().as_u16() == 207 => {
                 Err(answer.error(ErrorKind::Permanent, "the server could not delete all of it"))
             }
-            Ok(_) => Ok(()),
+            Ok(mut answer) => {
+                answer.finish().await;
+                Ok(())
+            }
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
         }

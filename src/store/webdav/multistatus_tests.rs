@@ -132,3 +132,17 @@ fn deep_nesting_is_refused() {
     let text = listing(&"<D:response>".repeat(100_000));
     assert!(matches!(parse(&text), Err(Unreadable::Broken(_))));
 }
+
+proptest::proptest! {
+    /// Whatever a server sends, reading it ends without a panic.
+    #[test]
+    fn anything_can_be_read(noise in "[ -~é\u{0}]{0,200}", at in 0_usize..500) {
+        let mut text = listing(&(response("/a", FILE) + &response("/b", FILE)));
+        let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.insert_str(at, &noise);
+        let _ = parse(&noise);
+        let _ = parse(&text);
+        let _ = super::super::href::components(&noise);
+        let _ = super::super::fault::Fault::parse(text.as_bytes());
+    }
+}

@@ -22,6 +22,8 @@ pub struct WebdavOptions {
     /// Allows plain http to other machines, where anyone on the way can read the password.
     pub allow_http: bool,
     /// A request that moves no byte for so long is given up. There is no limit on the whole.
+    /// What the system has taken of an upload counts as moved, and may be some megabytes ahead
+    /// of the line: on slow ones a short time gives up uploads that live.
     pub no_progress_timeout: Duration,
 }
 

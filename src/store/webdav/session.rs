@@ -101,6 +101,7 @@ impl Session {
                 return Ok(Answer::new(exchange, request, action, self.no_progress, &self.traffic));
             }
             let step = redirect::next(&self.origin, &url, response.headers(), self.allow_http);
+            self.finish(response, &url, request, &action).await;
             match step.map_err(|detail| failed(ErrorKind::Permanent, &action, detail))? {
                 Step::Ours(next) => url = next,
                 Step::Foreign(next) if request.verb == Verb::Get => url = next,
@@ -139,8 +140,14 @@ impl Session {
         if response.status() != StatusCode::UNAUTHORIZED || !self.take_challenge(&response).await {
             return Ok(response);
         }
+        self.finish(response, url, request, action).await;
         let builder = self.with_credentials(request, url, action).await?;
         self.send(builder, request, action).await
+    }
+
+    async fn finish(&self, response: Response, url: &Url, request: &Request, action: &str) {
+        let exchange = Exchange { response, url: url.clone() };
+        Answer::new(exchange, request, action.to_owned(), self.no_progress, &self.traffic).finish().await;
     }
 
     fn plain(&self, request: &Request, url: &Url, action: &str) -> Result<RequestBuilder, StoreError> {
@@ -186,6 +193,7 @@ impl Session {
         let url = self.join(&self.root, &action)?;
         let response = self.send(self.plain(&probe, &url, &action)?, &probe, &action).await?;
         if self.take_challenge(&response).await {
+            self.finish(response, &url, &probe, &action).await;
             return Ok(());
         }
         if response.status().is_success() || response.status() == StatusCode::UNAUTHORIZED {
