@@ -2,7 +2,7 @@
 
 use super::super::{ErrorKind, StoreError, Traffic};
 use super::failure::chain;
-use super::request::{Request, Verb, failed};
+use super::request::{Request, Verb};
 use super::session::Exchange;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -62,7 +62,7 @@ impl<'a> Answer<'a> {
     }
 
     pub fn error(&self, kind: ErrorKind, detail: impl Into<String>) -> StoreError {
-        failed(kind, &self.action, detail)
+        StoreError::new(kind, &self.action, detail)
     }
 
     /// The next bytes of the body, `None` at its end.

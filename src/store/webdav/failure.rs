@@ -4,7 +4,7 @@
 use super::super::{ErrorKind, StoreError};
 use super::answer::Answer;
 use super::fault::{FAULT_BYTES, Fault};
-use super::request::{Verb, failed};
+use super::request::Verb;
 use super::retry_after;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
@@ -56,7 +56,7 @@ fn kind(verb: Verb, status: u16, fault: &Fault, until: Option<Timestamp>) -> (Er
 pub(super) fn lost(verb: Verb, action: &str, error: &reqwest::Error) -> StoreError {
     let why = chain(error);
     if error.is_builder() {
-        return failed(ErrorKind::Permanent, action, format!("the request cannot be made: {why}"));
+        return StoreError::new(ErrorKind::Permanent, action, format!("the request cannot be made: {why}"));
     }
     if error.is_connect() {
         let lower = why.to_ascii_lowercase();
@@ -65,13 +65,13 @@ pub(super) fn lost(verb: Verb, action: &str, error: &reqwest::Error) -> StoreErr
                 "the server's certificate is not trusted: {why}; check the address and the machine's \
                  date, or give the certificate of its authority"
             );
-            return failed(ErrorKind::Permanent, action, detail);
+            return StoreError::new(ErrorKind::Permanent, action, detail);
         }
         let detail = format!("cannot connect: {why}; check address and network");
-        return failed(ErrorKind::Transient, action, detail);
+        return StoreError::new(ErrorKind::Transient, action, detail);
     }
     let kind = if verb.changes_things() { ErrorKind::Unknown } else { ErrorKind::Transient };
-    failed(kind, action, format!("the connection was lost before the answer: {why}"))
+    StoreError::new(kind, action, format!("the connection was lost before the answer: {why}"))
 }
 
 /// An error with its causes, each said once. reqwest's own text holds the URL, which the action

@@ -4,7 +4,7 @@ use super::super::{ErrorKind, StoreError};
 use super::failure::refused;
 use super::listing::look;
 use super::options::Base;
-use super::request::{Request, Verb, failed};
+use super::request::{Request, Verb};
 use super::session::Session;
 
 /// What became of an attempt.
@@ -60,7 +60,11 @@ async fn make(session: &Session, folder: &str) -> Result<Made, StoreError> {
         Ok(entry) if entry.is_folder => Ok(Made::Yes),
         Ok(_) => {
             let action = session.action(&request);
-            Err(failed(ErrorKind::Conflict, &action, "there is a file of this name; choose another folder"))
+            Err(StoreError::new(
+                ErrorKind::Conflict,
+                &action,
+                "there is a file of this name; choose another folder",
+            ))
         }
         Err(_) if error.kind == ErrorKind::NotFound => Ok(Made::NoParent(error)),
         Err(_) => Err(error),

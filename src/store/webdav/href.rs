@@ -1,11 +1,10 @@
 //! Turns the addresses in a listing into names: absolute or not, encoded or not, with or without
 //! a slash at the end, as servers please.
 
+use super::super::Listed;
 use super::multistatus::RawEntry;
 use percent_encoding::percent_decode_str;
 use std::collections::HashSet;
-
-use super::super::Listed;
 
 /// The decoded components of an address or path; `None` where it is no text or has a component
 /// that hides a slash.

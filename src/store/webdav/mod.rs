@@ -37,6 +37,9 @@ use std::sync::Arc;
 /// Every HTTP request is counted, those of redirects and login challenges included. Not seen, and
 /// so not counted: a request that the connection pool sends again because a kept connection had
 /// been closed before a byte of it went out.
+///
+/// Digest signs the path without the query (reqwest_dav's way): a server that both checks that
+/// and lists in pages refuses the second page, and the listing fails.
 pub struct WebdavStore {
     base: Base,
     session: Session,

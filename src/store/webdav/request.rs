@@ -1,7 +1,5 @@
 //! A request as data, so that it can be sent again: after a challenge, after a redirect.
 
-use super::super::StoreError;
-use super::super::error::ErrorKind;
 use bytes::Bytes;
 use reqwest::Method;
 
@@ -62,9 +60,4 @@ impl Request {
         self.body = Some(body.into());
         self
     }
-}
-
-/// An error of `kind` about `action`.
-pub(super) fn failed(kind: ErrorKind, action: &str, detail: impl Into<String>) -> StoreError {
-    StoreError::new(kind, action, detail)
 }

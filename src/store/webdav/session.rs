@@ -8,7 +8,7 @@ use super::body::{Progress, Watched};
 use super::failure::{lost, refused};
 use super::options::{Auth, Base, WebdavOptions, WebdavOptionsError};
 use super::redirect::{self, Step};
-use super::request::{Request, Verb, failed};
+use super::request::{Request, Verb};
 use crate::model::clock::Clock;
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const MAX_REDIRECTS: usize = 5;
 
 /// A server and how to speak to it.
 pub(super) struct Session {
-    /// Shows the password in `Debug`: never print it.
+    /// Shows the password in `Debug`: never print it. Its copy of it is not wiped.
     client: reqwest_dav::Client,
     auth: Auth,
     uses_digest: AtomicBool,
@@ -102,7 +102,7 @@ impl Session {
             }
             let step = redirect::next(&self.origin, &url, response.headers(), self.allow_http);
             self.finish(response, &url, request, &action).await;
-            match step.map_err(|detail| failed(ErrorKind::Permanent, &action, detail))? {
+            match step.map_err(|detail| StoreError::new(ErrorKind::Permanent, &action, detail))? {
                 Step::Ours(next) => url = next,
                 Step::Foreign(next) if request.verb == Verb::Get => url = next,
                 Step::Foreign(next) => {
@@ -111,12 +111,12 @@ impl Session {
                          password nor data; if that is right, put its address in the settings",
                         next.origin().ascii_serialization()
                     );
-                    return Err(failed(ErrorKind::Permanent, &action, detail));
+                    return Err(StoreError::new(ErrorKind::Permanent, &action, detail));
                 }
             }
         }
         let detail = format!("the server redirects more than {MAX_REDIRECTS} times; check the address");
-        Err(failed(ErrorKind::Permanent, &action, detail))
+        Err(StoreError::new(ErrorKind::Permanent, &action, detail))
     }
 
     fn join(&self, target: &str, action: &str) -> Result<Url, StoreError> {
@@ -124,7 +124,7 @@ impl Session {
             .join(target)
             .ok()
             .filter(|url| url.origin() == self.origin.origin())
-            .ok_or_else(|| failed(ErrorKind::Permanent, action, "not an address on this server"))
+            .ok_or_else(|| StoreError::new(ErrorKind::Permanent, action, "not an address on this server"))
     }
 
     /// One request with credentials where they belong; a challenge is answered once.
@@ -151,8 +151,10 @@ impl Session {
     }
 
     fn plain(&self, request: &Request, url: &Url, action: &str) -> Result<RequestBuilder, StoreError> {
-        let method =
-            request.verb.method().map_err(|e| failed(ErrorKind::Permanent, action, e.to_string()))?;
+        let method = request
+            .verb
+            .method()
+            .map_err(|e| StoreError::new(ErrorKind::Permanent, action, e.to_string()))?;
         Ok(self.client.agent.request(method, url.clone()))
     }
 
@@ -162,8 +164,10 @@ impl Session {
         url: &Url,
         action: &str,
     ) -> Result<RequestBuilder, StoreError> {
-        let method =
-            request.verb.method().map_err(|e| failed(ErrorKind::Permanent, action, e.to_string()))?;
+        let method = request
+            .verb
+            .method()
+            .map_err(|e| StoreError::new(ErrorKind::Permanent, action, e.to_string()))?;
         // The challenge is shared: the clone holds the same cell.
         let mut client = self.client.clone();
         client.host = url.origin().ascii_serialization();
@@ -172,7 +176,7 @@ impl Session {
         }
         let target = url.as_str().strip_prefix(&client.host).unwrap_or(url.path());
         client.start_request(method, target).await.map_err(|_| {
-            failed(ErrorKind::Permanent, action, "the server's login challenge cannot be answered")
+            StoreError::new(ErrorKind::Permanent, action, "the server's login challenge cannot be answered")
         })
     }
 
@@ -198,7 +202,7 @@ impl Session {
         }
         if response.status().is_success() || response.status() == StatusCode::UNAUTHORIZED {
             let detail = "the server does not offer Digest login; set the login to auto or basic";
-            return Err(failed(ErrorKind::Unauthorised, &action, detail));
+            return Err(StoreError::new(ErrorKind::Unauthorised, &action, detail));
         }
         let exchange = Exchange { response, url };
         let answer = Answer::new(exchange, &probe, action, self.no_progress, &self.traffic);
@@ -263,7 +267,7 @@ impl Session {
                         if request.verb.changes_things() { ErrorKind::Unknown } else { ErrorKind::Transient };
                     let detail =
                         format!("no progress for {} s; check the network", self.no_progress.as_secs());
-                    return Err(failed(kind, action, detail));
+                    return Err(StoreError::new(kind, action, detail));
                 }
             }
         }
