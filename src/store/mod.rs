@@ -3,6 +3,7 @@
 pub mod error;
 pub mod folder;
 pub mod memory;
+mod path;
 pub mod retry;
 pub mod traffic;
 pub mod webdav;
@@ -14,7 +15,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use error::{ErrorKind, StoreError};
+pub use folder::FolderStore;
+pub use memory::MemoryStore;
+pub use retry::{RetryOptions, Retrying};
 pub use traffic::{Traffic, TrafficCount};
+pub use webdav::{Auth, WebdavOptions, WebdavOptionsError, WebdavStore};
 
 /// A place for immutable objects in folders. Paths are relative to the store's root, `/`
 /// between components, without a slash at either end; the root folder is the empty path. Names

@@ -47,6 +47,11 @@ impl Traffic {
         count.bytes_up += body_bytes;
     }
 
+    /// Counts object bytes stored without a request, as on a local disk.
+    pub fn uploaded(&self, body_bytes: u64) {
+        self.lock().bytes_up += body_bytes;
+    }
+
     /// Counts bytes of a response body.
     pub fn received(&self, body_bytes: u64) {
         self.lock().bytes_down += body_bytes;

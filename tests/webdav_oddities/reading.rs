@@ -1,0 +1,65 @@
+//! Objects and parts of them from servers that ignore, refuse or mangle ranges.
+
+use super::*;
+
+#[tokio::test]
+async fn an_ignored_range_is_cut_out_of_the_whole() {
+    let (server, store) = played([ok("0123456789"), ok("0123456789"), ok("0123456789")]).await;
+    assert_eq!(store.get_range("a", 3..6).await.unwrap(), "345");
+    assert_eq!(store.get_range("a", 8..20).await.unwrap(), "89");
+    assert_eq!(store.get_range("a", 20..30).await.unwrap(), "");
+    assert!(server.asked()[0].head.contains("range: bytes=3-5"));
+}
+
+#[tokio::test]
+async fn a_refused_range_falls_back_to_the_whole() {
+    let refused = answer("416 Range Not Satisfiable", "", "");
+    let (server, store) = played([refused, ok("0123456789")]).await;
+    assert_eq!(store.get_range("a", 8..20).await.unwrap(), "89");
+    assert!(!server.asked()[1].head.contains("range:"));
+}
+
+#[tokio::test]
+async fn a_refused_range_with_the_size_is_asked_again_inside_it() {
+    let refused = || answer("416 Range Not Satisfiable", "Content-Range: bytes */10\r\n", "");
+    let part = answer("206 Partial Content", "Content-Range: bytes 8-9/10\r\n", "89");
+    let (server, store) = played([refused(), part, refused()]).await;
+    assert_eq!(store.get_range("a", 8..20).await.unwrap(), "89");
+    assert!(server.asked()[1].head.contains("range: bytes=8-9"));
+    assert_eq!(store.get_range("a", 10..20).await.unwrap(), "");
+    assert_eq!(server.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn another_part_than_asked_for_is_refused() {
+    for (told, body) in [("bytes 0-2/10", "012"), ("bytes 3-9/10", "3456789"), ("nonsense", "345")] {
+        let part = answer("206 Partial Content", &format!("Content-Range: {told}\r\n"), body);
+        let (_server, store) = played([part]).await;
+        assert_eq!(kind(store.get_range("a", 3..6).await), ErrorKind::Corrupt, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_not_held() {
+    let endless = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "x".repeat(100_000));
+    let (_server, store) = played([ok("0123456789"), endless]).await;
+    assert_eq!(kind(store.get("a", 9).await), ErrorKind::Corrupt);
+    assert_eq!(kind(store.get("a", 9).await), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_may_pass() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234".to_owned();
+    let (_server, store) = played([cut]).await;
+    assert_eq!(kind(store.get("a", 100).await), ErrorKind::Transient);
+}
+
+#[tokio::test]
+async fn sizes_come_from_listings_where_head_is_not_known() {
+    let no_head = "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n".to_owned();
+    let no_length = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned();
+    let (server, store) = played([no_head, page("", &["/dav/a"]), no_length, page("", &["/dav/a/"])]).await;
+    assert_eq!(store.size("a").await.unwrap(), 4);
+    assert_eq!(kind(store.size("a").await), ErrorKind::NotFound);
+    assert!(server.asked()[1].head.contains("depth: 0"));
+}
