@@ -1,10 +1,20 @@
 //! filbert: encrypted, incremental backups to WebDAV drives that count every request.
+//!
+//! The map of the crate, from the bottom up; a module uses only those above it in this list:
+//! [`model`] values; [`progress`] what services tell; [`format`] bytes on the remote; [`files`]
+//! this machine's files; [`store`] remote objects; [`state`] the local database; [`manifest`]
+//! and [`repository`] what is known of files and objects; the services [`backup`], [`recovery`]
+//! and [`check`]; [`config`] settings; [`server`] an embedded WebDAV server; [`cli`] the command
+//! line.
 
+pub mod backup;
+pub mod check;
 pub mod files;
 pub mod format;
 pub mod manifest;
 pub mod model;
 pub mod progress;
+pub mod recovery;
 pub mod repository;
 pub mod server;
 pub mod state;

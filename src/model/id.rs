@@ -130,7 +130,7 @@ mod tests {
     fn binary_form_is_the_bytes_and_a_length() {
         let id = WriterId([7; 16]);
         let bytes = postcard::to_stdvec(&id).expect("serialises");
-        assert_eq!(bytes.len(), 16);
+        assert_eq!(bytes.len(), 17);
         let back: WriterId = postcard::from_bytes(&bytes).expect("parses");
         assert_eq!(back, id);
     }

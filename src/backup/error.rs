@@ -1,0 +1,37 @@
+//! Why a backup ends without a snapshot.
+
+use crate::files::filter::FilterError;
+use crate::files::source::SourceError;
+use crate::manifest::ManifestError;
+use crate::repository::RepositoryError;
+use crate::state::StateError;
+
+/// A backup that came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The kept list of files failed.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// No source can be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A pattern is wrong.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Nobody said what to back up.
+    #[error(
+        "set `{0}` has no snapshot to take the sources from: name the folders to back up, or give the \
+         set `sources` in the settings"
+    )]
+    NoSources(String),
+}
+
+impl From<StateError> for BackupError {
+    fn from(error: StateError) -> Self {
+        BackupError::Repository(error.into())
+    }
+}

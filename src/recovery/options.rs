@@ -1,0 +1,51 @@
+//! What a restore is asked to do, and what came of it.
+
+use crate::progress::Problem;
+use crate::repository::Cancel;
+use crate::repository::snapshots::SnapshotInfo;
+use crate::store::TrafficCount;
+use std::path::PathBuf;
+
+/// A wish for a restore.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// The snapshot, as [`crate::repository::Repository::select`] found it.
+    pub snapshot: SnapshotInfo,
+    /// The folder to restore into; made if missing.
+    pub target: PathBuf,
+    /// Take only what matches one of these; none to take all.
+    pub includes: Vec<String>,
+    /// Leave out what matches one of these.
+    pub excludes: Vec<String>,
+    /// Replace files that are in the way and differ.
+    pub overwrite: bool,
+    /// Write nothing and fetch no content.
+    pub dry_run: bool,
+    /// Threads that decode.
+    pub threads: usize,
+    /// A wish to stop.
+    pub cancel: Cancel,
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone, Default)]
+pub struct RestoreOutcome {
+    /// Regular files selected.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files written (or that a dry run would write).
+    pub files_written: u64,
+    /// Files that were right already.
+    pub files_already_right: u64,
+    /// Things in the way that differ and were left alone.
+    pub left_alone: u64,
+    /// Requests and bytes of this run; after a dry run those that the restore would take.
+    pub traffic: TrafficCount,
+    /// What could not be restored, or not wholly.
+    pub problems: Vec<Problem>,
+    /// How many there were.
+    pub problem_count: u64,
+    /// Nothing more could be written: the disk is full.
+    pub disk_full: bool,
+}
