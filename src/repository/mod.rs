@@ -85,6 +85,11 @@ impl Repository {
             .map_err(|reason| RepositoryError::damaged("the descriptor", reason))
     }
 
+    /// A random number, for choosing samples.
+    pub fn random_number(&self) -> Result<u64, RepositoryError> {
+        Ok(u64::from_le_bytes(random_bytes(&*self.means.entropy)?))
+    }
+
     fn salt(&self) -> Result<Salt, RepositoryError> {
         Ok(Salt(random_bytes(&*self.means.entropy)?))
     }

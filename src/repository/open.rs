@@ -70,6 +70,12 @@ impl Repository {
         Ok(means.state.meta(Meta::Descriptor)?.is_some())
     }
 
+    /// The file name of the descriptor in force.
+    pub fn descriptor_name(&self) -> Result<String, RepositoryError> {
+        let name = self.state().meta(Meta::DescriptorName)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&name).into_owned())
+    }
+
     fn remember(
         means: Means,
         descriptor: Descriptor,
