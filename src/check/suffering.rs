@@ -34,7 +34,12 @@ impl Suffering {
         if self.files.contains(&file) {
             return;
         }
-        if self.files.len() < NAMED { drop(self.files.insert(file)) } else { self.more += 1 }
+        match self.files.len() < NAMED {
+            true => {
+                self.files.insert(file);
+            }
+            false => self.more += 1,
+        }
     }
 
     fn told(&self) -> String {

@@ -174,8 +174,8 @@ impl Planner {
 
     fn entry(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
         let existing = match &self.target {
-            Some(target) => target.existing(relative)?,
-            None => None,
+            Some(target) if !relative.is_empty() => target.existing(relative)?,
+            _ => None,
         };
         if let Node::Folder = entry.node {
             return self.folder(relative, entry.meta, existing.map(|existing| existing.kind));

@@ -1,10 +1,9 @@
 //! Making a repository, and opening one.
 
 use super::{Means, Repository, RepositoryError};
-use crate::format::descriptor::{Descriptor, MAX_DESCRIPTOR_BYTES};
+use crate::format::descriptor::{Descriptor, InitOptions, MAX_DESCRIPTOR_BYTES};
 use crate::format::keys::Keyring;
 use crate::format::names;
-use crate::format::slot::KdfCost;
 use crate::model::secret::SecretText;
 use crate::state::meta::Meta;
 use crate::store::Listing;
@@ -13,7 +12,11 @@ use std::sync::Arc;
 
 impl Repository {
     /// Makes a repository in an empty or missing folder.
-    pub async fn init(means: Means, password: &SecretText, cost: KdfCost) -> Result<Self, RepositoryError> {
+    pub async fn init(
+        means: Means,
+        password: &SecretText,
+        options: InitOptions,
+    ) -> Result<Self, RepositoryError> {
         let address = means.store.address();
         match means.store.list("").await {
             Ok(listing) if !descriptors(&listing).is_empty() => {
