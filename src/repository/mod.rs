@@ -15,6 +15,7 @@ pub mod select;
 pub mod snapshots;
 pub mod writer;
 
+pub use crate::format::descriptor::InitOptions;
 pub use cancel::Cancel;
 pub use error::RepositoryError;
 

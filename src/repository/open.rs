@@ -26,7 +26,8 @@ impl Repository {
             Err(error) if error.is_not_found() => means.store.ensure_folder("").await?,
             Err(error) => return Err(error.into()),
         }
-        let (descriptor, keyring) = Descriptor::create(password, cost, means.clock.now(), &*means.entropy)?;
+        let (descriptor, keyring) =
+            Descriptor::create(password, options, means.clock.now(), &*means.entropy)?;
         let bytes =
             descriptor.to_bytes().map_err(|reason| RepositoryError::damaged("the descriptor", reason))?;
         let name = descriptor.file_name(&bytes);
