@@ -20,7 +20,7 @@ pub(super) struct Filling {
 }
 
 struct FileState {
-    file: Option<NewFile>,
+    file: Option<Box<NewFile>>,
     missing: u32,
     failed: bool,
 }
@@ -92,7 +92,7 @@ impl Filling {
     ) -> Result<(), PlaceError> {
         let mut file = match state.file.take() {
             Some(file) => file,
-            None => self.begin(chunk.file)?,
+            None => Box::new(self.begin(chunk.file)?),
         };
         file.write_at(chunk.offset, content)?;
         self.report.tell(Event::Advanced { files: 0, bytes: content.len() as u64 });

@@ -19,9 +19,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A batch has at most so many files: what a restore holds in memory.
-const BATCH_FILES: usize = 100_000;
+const BATCH_FILES: usize = 32_768;
 /// A batch has at most so many chunks.
-const BATCH_CHUNKS: usize = 400_000;
+const BATCH_CHUNKS: usize = 262_144;
 
 /// A file that needs content.
 #[derive(Debug)]
