@@ -1,6 +1,8 @@
-//! placeholder
-use super::{CheckOptions, CheckOutcome};
-use crate::progress::Observer;
+//! A check from beginning to end.
+
+use super::suffering::{self, Damage};
+use super::{CheckOptions, CheckOutcome, ReadData, data, structure};
+use crate::progress::{Event, Observer, Problem, Stage};
 use crate::repository::{Repository, RepositoryError};
 use std::sync::Arc;
 
@@ -14,13 +16,44 @@ impl CheckService {
     pub fn new(repository: Repository) -> Self {
         Self { repository }
     }
-    /// Checks.
+
+    /// Checks. Damage is part of the outcome; an error means that the check could not be made.
     pub async fn run(
         &self,
-        _options: CheckOptions,
-        _observer: Arc<dyn Observer>,
+        options: CheckOptions,
+        observer: Arc<dyn Observer>,
     ) -> Result<CheckOutcome, RepositoryError> {
-        let _ = &self.repository;
-        unimplemented!()
+        let repository = &self.repository;
+        let before = repository.store().traffic();
+        let mut outcome = CheckOutcome::default();
+        observer.event(Event::Stage { stage: Stage::CheckingStructure, files: None, bytes: None });
+        outcome.problems.extend(repository.catch_up().await?);
+        let packs = structure::packs(repository)?;
+        outcome.packs = packs.len() as u64;
+        let mut damage: Vec<Damage> = structure::check(repository, &packs, &mut outcome).await?;
+
+        let chosen = match options.read_data {
+            ReadData::Nothing => Vec::new(),
+            ReadData::Everything => packs,
+            ReadData::Share(percent) => data::sample(repository, packs, percent)?,
+        };
+        if !chosen.is_empty() {
+            let bytes = chosen.iter().map(|pack| pack.size).sum();
+            observer.event(Event::Stage {
+                stage: Stage::CheckingData,
+                files: Some(chosen.len() as u64),
+                bytes: Some(bytes),
+            });
+            let missing = damage.iter().map(|damage| damage.pack.object).collect();
+            damage.extend(data::read(repository, chosen, missing, &options, &*observer, &mut outcome).await?);
+        }
+        if options.read_data == ReadData::Everything {
+            outcome.problems.extend(structure::read_records(repository).await?);
+        }
+        suffering::tell(repository, &damage, &options, &mut outcome).await?;
+        let seen = outcome.problems.clone();
+        seen.iter().for_each(|problem: &Problem| observer.event(Event::Problem(problem)));
+        outcome.traffic = repository.store().traffic().since(&before);
+        Ok(outcome)
     }
 }

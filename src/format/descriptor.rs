@@ -50,29 +50,52 @@ pub struct Descriptor {
     pub mac: [u8; 32],
 }
 
+/// What can be chosen when a repository is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InitOptions {
+    /// The cost of the password's key derivation.
+    pub cost: KdfCost,
+    /// How content is cut.
+    pub chunker: ChunkerParams,
+}
+
+impl Default for InitOptions {
+    fn default() -> Self {
+        Self { cost: KdfCost::DEFAULT, chunker: ChunkerParams::DEFAULT }
+    }
+}
+
 const ABOUT: &str = "An encrypted backup repository of filbert. Keep all files here as they are.";
 
 impl Descriptor {
     /// Makes a repository: random keys, one password slot.
     pub fn create(
         password: &SecretText,
-        cost: KdfCost,
+        options: InitOptions,
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<(Descriptor, Keyring), WrapError> {
+        options.chunker.check()?;
         let repository = RepositoryId(random_bytes(entropy)?);
         let master = SecretKey::new(random_bytes(entropy)?);
         let keyring = Keyring::generate(entropy)?;
         let (created, secret) = (now.rfc3339(), password.expose().as_bytes());
-        let slot =
-            Slot::wrap(&master, secret, SlotKind::Password, created.clone(), cost, &repository, entropy)?;
+        let slot = Slot::wrap(
+            &master,
+            secret,
+            SlotKind::Password,
+            created.clone(),
+            options.cost,
+            &repository,
+            entropy,
+        )?;
         let mut descriptor = Descriptor {
             format: FORMAT_VERSION,
             about: ABOUT.to_owned(),
             repository,
             generation: 0,
             created,
-            chunker: ChunkerParams::DEFAULT,
+            chunker: options.chunker,
             slots: vec![slot],
             keyring_salt: random_bytes(entropy)?,
             keyring: Vec::new(),
@@ -170,7 +193,8 @@ mod tests {
 
     fn made() -> (Descriptor, Keyring) {
         let now = Timestamp::new(1_790_000_000, 0);
-        Descriptor::create(&"right".into(), KdfCost::FOR_TESTS, now, &SystemEntropy).unwrap()
+        let options = InitOptions { cost: KdfCost::FOR_TESTS, ..InitOptions::default() };
+        Descriptor::create(&"right".into(), options, now, &SystemEntropy).unwrap()
     }
 
     #[test]

@@ -140,16 +140,30 @@ impl Manifests {
         &self,
         manifest: Option<&Manifest>,
     ) -> impl Iterator<Item = Result<Merged, ManifestError>> + use<> {
-        let part = |part| Blocks {
-            state: self.state.clone(),
-            manifest: manifest.map(|manifest| manifest.id),
-            part,
-            next: 0,
-            open: None,
-        };
-        let (base, delta) = (part(BASE), part(DELTA));
+        let (base, delta) = (self.part(manifest, BASE), self.part(manifest, DELTA));
         Merge::new(base, delta).map(|merged| merged.map_err(ManifestError::Entry))
     }
+
+    /// The base of a state alone.
+    pub fn base(&self, manifest: &Manifest) -> impl Iterator<Item = Result<Change, EntryError>> + use<> {
+        self.part(Some(manifest), BASE)
+    }
+
+    fn part(&self, manifest: Option<&Manifest>, part: i64) -> Blocks {
+        let manifest = manifest.map(|manifest| manifest.id);
+        Blocks { state: self.state.clone(), manifest, part, next: 0, open: None }
+    }
+}
+
+/// The changes in blocks.
+pub fn changes(blocks: &[Block]) -> impl Iterator<Item = Result<Change, EntryError>> + '_ {
+    blocks.iter().flat_map(|block| {
+        let (reader, error) = match BlockReader::new(&block.bytes) {
+            Ok(reader) => (Some(reader), None),
+            Err(error) => (None, Some(Err(error.into()))),
+        };
+        error.into_iter().chain(reader.into_iter().flatten())
+    })
 }
 
 fn blocks_of(stream: &[u8]) -> Result<Vec<Block>, ManifestError> {

@@ -1,8 +1,16 @@
-//! placeholder
+//! A restore from beginning to end.
+
+use super::fetch;
+use super::fill::Filling;
+use super::plan::{Batch, LateLink, Planner};
+use super::report::Report;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
-use crate::progress::Observer;
-use crate::repository::Repository;
+use crate::files::place::{ShortfallKind, Target};
+use crate::model::path::display_bytes;
+use crate::progress::{Event, Observer, Stage};
+use crate::repository::{Repository, RepositoryError};
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// Restores from a repository.
 pub struct RecoveryService {
@@ -14,13 +22,118 @@ impl RecoveryService {
     pub fn new(repository: Repository) -> Self {
         Self { repository }
     }
-    /// Restores.
+
+    /// Restores. Must be called inside a multi-threaded tokio runtime.
     pub async fn run(
         &self,
-        _options: RestoreOptions,
-        _observer: Arc<dyn Observer>,
+        options: RestoreOptions,
+        observer: Arc<dyn Observer>,
     ) -> Result<RestoreOutcome, RecoveryError> {
-        let _ = &self.repository;
-        unimplemented!()
+        let repository = &self.repository;
+        let before = repository.store().traffic();
+        let report = Arc::new(Report::new(observer.clone()));
+        observer.event(Event::Stage { stage: Stage::Planning, files: None, bytes: None });
+        let entries = repository.entries(&options.snapshot).await?;
+        let target = match options.dry_run {
+            true => Target::open(&options.target)?.map(Arc::new),
+            false => Some(Arc::new(Target::open_or_create(&options.target)?)),
+        };
+        let all = options.includes.is_empty() && options.excludes.is_empty();
+        let tally = Some(options.snapshot.head.tally).filter(|_| all);
+        observer.event(Event::Stage {
+            stage: Stage::Restoring,
+            files: tally.map(|tally| tally.files),
+            bytes: tally.map(|tally| tally.bytes),
+        });
+
+        let planner = Planner::new(repository.clone(), options.clone(), target.clone(), report.clone());
+        let (batches, mut planned) = mpsc::channel::<Batch>(1);
+        let planning = tokio::task::spawn_blocking(move || {
+            planner.run(&entries, |batch| {
+                let gone = |_| RepositoryError::Cancelled;
+                Ok(batches.blocking_send(batch).map_err(gone)?)
+            })
+        });
+        let mut cost = crate::store::TrafficCount::default();
+        let mut filled = Ok(());
+        while let Some(batch) = planned.recv().await {
+            match target.as_ref().filter(|_| !options.dry_run) {
+                None => {
+                    let jobs = fetch::jobs(repository, &batch)?;
+                    cost = add(cost, &fetch::cost(&jobs));
+                    for file in &batch.files {
+                        report.wrote(file.size);
+                    }
+                }
+                Some(target) => {
+                    let filling = Filling::new(batch, target.clone(), report.clone(), options.overwrite);
+                    filled =
+                        fetch::fill(repository, Arc::new(filling), options.threads, &options.cancel).await;
+                }
+            }
+            if filled.is_err() {
+                break;
+            }
+        }
+        drop(planned);
+        let links = planning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?;
+        let disk_full = match (filled, &links) {
+            (Err(RecoveryError::Place(error)), _) if error.is_disk_full() => Some(error.to_string()),
+            (Err(error), _) => return Err(error),
+            (Ok(()), Err(RecoveryError::Place(error))) if error.is_disk_full() => Some(error.to_string()),
+            (Ok(()), _) => None,
+        };
+        if let Some(reason) = &disk_full {
+            report.problem(options.target.display().to_string(), reason.clone());
+        }
+        let links = if disk_full.is_some() { Vec::new() } else { links? };
+        if let Some(target) = target.filter(|_| !options.dry_run) {
+            finish(&target, links, &report, options.overwrite);
+        }
+        let mut outcome = report.outcome();
+        outcome.disk_full = disk_full.is_some();
+        outcome.traffic = match options.dry_run {
+            true => cost,
+            false => repository.store().traffic().since(&before),
+        };
+        Ok(outcome)
     }
+}
+
+/// Further names, metadata of folders, and what could not be set.
+fn finish(target: &Target, links: Vec<LateLink>, report: &Report, overwrite: bool) {
+    for link in links {
+        let made = match target.existing(&link.relative) {
+            Ok(Some(_)) if overwrite => target.remove(&link.relative),
+            other => other.map(drop),
+        };
+        if let Err(error) = made.and_then(|()| target.link(&link.first, &link.relative)) {
+            report.problem(display_bytes(&link.relative).into_owned(), error.to_string());
+        }
+    }
+    for error in target.finish_folders() {
+        report.problem(String::from("a folder"), error.to_string());
+    }
+    if let Err(error) = target.sync() {
+        report.problem(String::from("the target"), error.to_string());
+    }
+    for shortfall in target.shortfalls().list() {
+        match shortfall.kind {
+            // Only root may give files away: told, and no fault of the restore.
+            ShortfallKind::Owner => report.tell(Event::Notice(&shortfall.to_string())),
+            _ => report.problem(shortfall.first.clone(), shortfall.to_string()),
+        }
+    }
+}
+
+fn add(
+    mut total: crate::store::TrafficCount,
+    more: &crate::store::TrafficCount,
+) -> crate::store::TrafficCount {
+    for (method, count) in &more.requests {
+        *total.requests.entry(method).or_default() += count;
+    }
+    total.bytes_up += more.bytes_up;
+    total.bytes_down += more.bytes_down;
+    total
 }

@@ -60,6 +60,17 @@ impl Repository {
         Ok(last.is_none_or(|last| now - last > GRACE_MS / 2 || last > now))
     }
 
+    /// Numbered folder and name of every record that is known to be in the log.
+    pub fn known_records(&self) -> Result<Vec<(u32, RecordName)>, RepositoryError> {
+        let folders: Vec<u32> = self.state().read("list log folders", |connection| {
+            connection
+                .prepare_cached("SELECT DISTINCT folder FROM records ORDER BY folder")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })?;
+        self.records_in(&folders)
+    }
+
     async fn list_log(&self) -> Result<Vec<Folder>, RepositoryError> {
         match self.state().meta_number(Meta::LogFolder)? {
             Some(folder) => self.list_from(folder as u32).await,

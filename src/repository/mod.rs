@@ -15,6 +15,7 @@ pub mod select;
 pub mod snapshots;
 pub mod writer;
 
+pub use crate::format::descriptor::InitOptions;
 pub use cancel::Cancel;
 pub use error::RepositoryError;
 
@@ -83,6 +84,11 @@ impl Repository {
     pub fn chunker(&self) -> Result<Chunker, RepositoryError> {
         Chunker::new(self.descriptor.chunker, self.keyring.chunker_key())
             .map_err(|reason| RepositoryError::damaged("the descriptor", reason))
+    }
+
+    /// A random number, for choosing samples.
+    pub fn random_number(&self) -> Result<u64, RepositoryError> {
+        Ok(u64::from_le_bytes(random_bytes(&*self.means.entropy)?))
     }
 
     fn salt(&self) -> Result<Salt, RepositoryError> {

@@ -1,10 +1,9 @@
 //! Making a repository, and opening one.
 
 use super::{Means, Repository, RepositoryError};
-use crate::format::descriptor::{Descriptor, MAX_DESCRIPTOR_BYTES};
+use crate::format::descriptor::{Descriptor, InitOptions, MAX_DESCRIPTOR_BYTES};
 use crate::format::keys::Keyring;
 use crate::format::names;
-use crate::format::slot::KdfCost;
 use crate::model::secret::SecretText;
 use crate::state::meta::Meta;
 use crate::store::Listing;
@@ -13,7 +12,11 @@ use std::sync::Arc;
 
 impl Repository {
     /// Makes a repository in an empty or missing folder.
-    pub async fn init(means: Means, password: &SecretText, cost: KdfCost) -> Result<Self, RepositoryError> {
+    pub async fn init(
+        means: Means,
+        password: &SecretText,
+        options: InitOptions,
+    ) -> Result<Self, RepositoryError> {
         let address = means.store.address();
         match means.store.list("").await {
             Ok(listing) if !descriptors(&listing).is_empty() => {
@@ -23,7 +26,8 @@ impl Repository {
             Err(error) if error.is_not_found() => means.store.ensure_folder("").await?,
             Err(error) => return Err(error.into()),
         }
-        let (descriptor, keyring) = Descriptor::create(password, cost, means.clock.now(), &*means.entropy)?;
+        let (descriptor, keyring) =
+            Descriptor::create(password, options, means.clock.now(), &*means.entropy)?;
         let bytes =
             descriptor.to_bytes().map_err(|reason| RepositoryError::damaged("the descriptor", reason))?;
         let name = descriptor.file_name(&bytes);
@@ -68,6 +72,12 @@ impl Repository {
     /// Whether the state knows the repository, so that opening asks the store nothing.
     pub fn is_known(means: &Means) -> Result<bool, RepositoryError> {
         Ok(means.state.meta(Meta::Descriptor)?.is_some())
+    }
+
+    /// The file name of the descriptor in force.
+    pub fn descriptor_name(&self) -> Result<String, RepositoryError> {
+        let name = self.state().meta(Meta::DescriptorName)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&name).into_owned())
     }
 
     fn remember(

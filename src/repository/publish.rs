@@ -8,7 +8,7 @@ use super::log::Look;
 use super::{Repository, RepositoryError};
 use crate::format::names::{self, FOLDER_FILL, RecordKind, RecordName};
 use crate::format::pack::PackEntry;
-use crate::format::record::{Body, Head, Record, object_id};
+use crate::format::record::{Body, Head, Record, Snapshot, object_id};
 use crate::model::entropy::random_bytes;
 use crate::model::id::{ObjectId, WriterId};
 use crate::state::journal::Pending;
@@ -32,6 +32,16 @@ pub struct Published {
 }
 
 impl Repository {
+    /// Publishes a snapshot that introduces these packs, and returns its id.
+    pub async fn publish_snapshot(
+        &self,
+        snapshot: Snapshot,
+        introduced: &[ObjectId],
+    ) -> Result<ObjectId, RepositoryError> {
+        let published = self.publish(Body::Snapshot(Box::new(snapshot)), introduced).await?;
+        Ok(published.name.object)
+    }
+
     /// Publishes a record that says `body` and introduces these packs.
     pub(super) async fn publish(
         &self,

@@ -108,6 +108,15 @@ impl Repository {
         Ok((name.path(folder), record))
     }
 
+    /// Fetches a record again, whatever is kept, and opens it.
+    pub async fn reread_record(&self, folder: u32, name: &RecordName) -> Result<(), RepositoryError> {
+        let path = name.path(folder);
+        let bytes = self.store().get(&path, crate::format::record::MAX_RECORD_BYTES).await?;
+        Record::open(&bytes, &name.object, self.keyring(), self.id())
+            .map(drop)
+            .map_err(|reason| RepositoryError::damaged(path, reason))
+    }
+
     /// The record `name`: kept bytes, or fetched and kept.
     pub(super) async fn fetch_record(
         &self,

@@ -1,0 +1,118 @@
+//! The content of a file to chunks.
+
+use super::sink::ChunkSink;
+use crate::files::read::{FileReader, Outcome, ReadError, Segment};
+use crate::format::chunker::Chunker;
+use crate::format::keys::Keyring;
+use crate::model::entry::{Content, Piece};
+use crate::repository::RepositoryError;
+use std::sync::Arc;
+
+/// Read at once, at least; memory does not grow with the file.
+const READ_BYTES: usize = 1 << 20;
+
+/// Reads and cuts files. Keeps its buffer from file to file.
+pub(super) struct ContentReader {
+    chunker: Chunker,
+    keyring: Arc<Keyring>,
+    buffer: Vec<u8>,
+}
+
+/// What reading a file came to.
+pub(super) struct ReadContent {
+    pub(super) content: Content,
+    pub(super) outcome: Outcome,
+}
+
+/// Why a file was not read.
+pub(super) enum ContentError {
+    /// The file: the run goes on.
+    File(ReadError),
+    /// The repository: the run ends.
+    Repository(RepositoryError),
+}
+
+impl From<ReadError> for ContentError {
+    fn from(error: ReadError) -> Self {
+        ContentError::File(error)
+    }
+}
+
+impl From<RepositoryError> for ContentError {
+    fn from(error: RepositoryError) -> Self {
+        ContentError::Repository(error)
+    }
+}
+
+impl ContentReader {
+    pub(super) fn new(chunker: Chunker, keyring: Arc<Keyring>) -> Self {
+        let buffer = vec![0; chunker.max_bytes() + READ_BYTES];
+        Self { chunker, keyring, buffer }
+    }
+
+    /// Reads a file to its end and hands its chunks to `sink`.
+    pub(super) fn read(
+        &mut self,
+        mut reader: FileReader,
+        sink: &mut dyn ChunkSink,
+        mut advance: impl FnMut(u64),
+    ) -> Result<ReadContent, ContentError> {
+        let mut content = Content::default();
+        let mut filled = 0;
+        loop {
+            match reader.next(&mut self.buffer[filled..])? {
+                Segment::Data(read) => {
+                    filled += read;
+                    advance(read as u64);
+                    // Cuts must not depend on how much a read happened to give.
+                    let mut start = 0;
+                    while filled - start >= self.chunker.max_bytes() {
+                        start += self.cut(start, filled, sink, &mut content)?;
+                    }
+                    self.buffer.copy_within(start..filled, 0);
+                    filled -= start;
+                }
+                Segment::Hole(len) => {
+                    self.cut_rest(&mut filled, sink, &mut content)?;
+                    content.pieces.push(Piece::Hole(len));
+                    content.size += len;
+                }
+                Segment::End => {
+                    self.cut_rest(&mut filled, sink, &mut content)?;
+                    let outcome = reader.finish()?;
+                    return Ok(ReadContent { content, outcome });
+                }
+            }
+        }
+    }
+
+    fn cut_rest(
+        &mut self,
+        filled: &mut usize,
+        sink: &mut dyn ChunkSink,
+        content: &mut Content,
+    ) -> Result<(), RepositoryError> {
+        let mut start = 0;
+        while start < *filled {
+            start += self.cut(start, *filled, sink, content)?;
+        }
+        *filled = 0;
+        Ok(())
+    }
+
+    fn cut(
+        &self,
+        start: usize,
+        end: usize,
+        sink: &mut dyn ChunkSink,
+        content: &mut Content,
+    ) -> Result<usize, RepositoryError> {
+        let bytes = &self.buffer[start..end];
+        let chunk = &bytes[..self.chunker.cut(bytes)];
+        let id = self.keyring.chunk_id(chunk);
+        sink.add(id, chunk)?;
+        content.pieces.push(Piece::Chunk(id));
+        content.size += chunk.len() as u64;
+        Ok(chunk.len())
+    }
+}

@@ -1,0 +1,300 @@
+//! One pass over the files: the walk in path order beside the last state in path order. What is
+//! unchanged costs one `lstat`; what is new or changed is read. The result is the list of
+//! changes to the base.
+
+use super::BackupError;
+use super::content::{ContentError, ContentReader};
+use super::sink::ChunkSink;
+use crate::files::metadata::{capture, is_racy, same};
+use crate::files::read::{FileReader, ReadError};
+use crate::files::walk::{Walk, WalkError, Walked};
+use crate::format::entries::{Block, BlockWriter, Change, Merged, Now};
+use crate::format::record::Tally;
+use crate::format::record::snapshot::MAX_PROBLEMS;
+use crate::manifest::ManifestError;
+use crate::model::clock::Clock;
+use crate::model::entry::{Content, Entry, Node};
+use crate::model::path::EntryPath;
+use crate::progress::{Event, FileAction, Observer, Problem};
+use crate::repository::{Cancel, RepositoryError};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::fs::Metadata as FileMetadata;
+use std::iter::Peekable;
+use std::sync::Arc;
+
+/// A file that changes while it is read is read so often in all.
+const READ_ATTEMPTS: usize = 3;
+
+/// How the pass is made.
+pub(super) struct ScanOptions {
+    /// Read every file, changed or not.
+    pub(super) read_all: bool,
+    /// Write every entry, not only what differs from the base.
+    pub(super) whole: bool,
+    pub(super) ignore_inode: bool,
+    pub(super) cancel: Cancel,
+}
+
+/// What a pass came to.
+#[derive(Default)]
+pub(super) struct Scanned {
+    /// Changes to the base, or all entries.
+    pub(super) blocks: Vec<Block>,
+    /// Whether anything differs from the last state.
+    pub(super) differs: bool,
+    pub(super) tally: Tally,
+    pub(super) bytes_read: u64,
+    pub(super) problems: Vec<Problem>,
+    pub(super) problem_count: u64,
+}
+
+pub(super) struct Scan<'a> {
+    pub(super) options: ScanOptions,
+    pub(super) reader: ContentReader,
+    pub(super) sink: &'a mut dyn ChunkSink,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Arc<dyn Observer>,
+    blocks: BlockWriter,
+    /// The last folder noted as gone: what is below it need not be noted.
+    removed: Option<EntryPath>,
+    /// Content of files with several names, by device and inode.
+    linked: HashMap<(u64, u64), Content>,
+    found: Scanned,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(
+        options: ScanOptions,
+        reader: ContentReader,
+        sink: &'a mut dyn ChunkSink,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            options,
+            reader,
+            sink,
+            clock,
+            observer,
+            blocks: BlockWriter::default(),
+            removed: None,
+            linked: HashMap::new(),
+            found: Scanned::default(),
+        }
+    }
+
+    /// Makes the pass.
+    pub(super) fn run(
+        mut self,
+        walk: Walk,
+        known: impl Iterator<Item = Result<Merged, ManifestError>>,
+    ) -> Result<Scanned, BackupError> {
+        let mut known = known.peekable();
+        for walked in walk {
+            if self.options.cancel.is_cancelled() {
+                return Err(RepositoryError::Cancelled.into());
+            }
+            match walked {
+                Ok(walked) => {
+                    let last = self.catch_up_to(&mut known, &walked.path)?;
+                    self.walked(walked, last)?;
+                }
+                Err(WalkError::Vanished { path }) => {
+                    self.observer.event(Event::Notice(&format!("{} vanished meanwhile", path.display())));
+                }
+                Err(error) => self.problem(error.path().display().to_string(), error.to_string()),
+            }
+        }
+        while let Some(merged) = known.next().transpose()? {
+            self.gone(&merged)?;
+        }
+        self.found.blocks.extend(self.blocks.finish().map_err(unwritable)?);
+        Ok(self.found)
+    }
+
+    /// Notes everything known before `path` as gone, and returns what is known of `path`.
+    fn catch_up_to(
+        &mut self,
+        known: &mut Peekable<impl Iterator<Item = Result<Merged, ManifestError>>>,
+        path: &EntryPath,
+    ) -> Result<Option<Merged>, BackupError> {
+        loop {
+            let order = match known.peek() {
+                None => return Ok(None),
+                Some(Err(_)) => Ordering::Less,
+                Some(Ok(merged)) => merged.path().map_or(Ordering::Less, |known| known.cmp(path)),
+            };
+            if order.is_gt() {
+                return Ok(None);
+            }
+            let Some(merged) = known.next().transpose()? else { return Ok(None) };
+            if order.is_eq() {
+                return Ok(Some(merged));
+            }
+            self.gone(&merged)?;
+        }
+    }
+
+    fn gone(&mut self, merged: &Merged) -> Result<(), BackupError> {
+        if let Some(entry) = merged.now() {
+            self.found.differs = true;
+            if matches!(entry.node, Node::File(_)) {
+                self.found.tally.files_removed += 1;
+            }
+        }
+        let Some(base) = &merged.base else { return Ok(()) };
+        let covered = self.removed.as_ref().is_some_and(|removed| base.path.below(removed).is_some());
+        if !covered && !self.options.whole {
+            self.removed = Some(base.path.clone());
+            self.push(&Change::Removed(base.path.clone()))?;
+        }
+        Ok(())
+    }
+
+    fn walked(&mut self, walked: Walked, last: Option<Merged>) -> Result<(), BackupError> {
+        let last_entry = last.as_ref().and_then(Merged::now);
+        let unchanged = last_entry
+            .filter(|entry| same(entry, &walked.metadata, self.options.ignore_inode))
+            .filter(|entry| !(self.options.read_all && matches!(entry.node, Node::File(_))));
+        if let Some(entry) = unchanged {
+            self.count(entry, FileAction::Unmodified);
+            self.observer.event(Event::Advanced { files: 1, bytes: entry.node.size() });
+            let as_base = last.as_ref().is_some_and(|last| last.now == Now::AsBase);
+            if !as_base || self.options.whole {
+                let entry = entry.clone();
+                self.push(&Change::Put(entry))?;
+            }
+            return Ok(());
+        }
+        let action = if last_entry.is_some() { FileAction::Changed } else { FileAction::New };
+        let Some(entry) = self.take(walked)? else {
+            // It could not be read, or vanished: what was known of it is gone.
+            return last.map_or(Ok(()), |merged| self.gone(&merged));
+        };
+        let action = if last_entry == Some(&entry) { FileAction::Unmodified } else { action };
+        self.count(&entry, action);
+        if action != FileAction::Unmodified {
+            self.found.differs = true;
+            self.observer.event(Event::File { path: &entry.path.display(), action });
+        }
+        let as_base = last.as_ref().is_some_and(|last| last.base.as_ref() == Some(&entry));
+        if !as_base || self.options.whole {
+            self.push(&Change::Put(entry))?;
+        }
+        Ok(())
+    }
+
+    /// Takes down an entry with its content; none if it cannot be read or vanished.
+    fn take(&mut self, walked: Walked) -> Result<Option<Entry>, BackupError> {
+        if walked.metadata.is_file() {
+            return self.take_file(walked);
+        }
+        let shown = walked.path.display();
+        let captured = match capture(&walked.disk_path, &walked.metadata) {
+            Ok(captured) => captured,
+            Err(error) => {
+                self.problem(shown, error.to_string());
+                return Ok(None);
+            }
+        };
+        if let Some(problem) = captured.problem {
+            self.problem(shown, problem.to_string());
+        }
+        Ok(Some(Entry { path: walked.path, node: captured.node, meta: captured.meta }))
+    }
+
+    fn take_file(&mut self, walked: Walked) -> Result<Option<Entry>, BackupError> {
+        let shown = walked.path.display();
+        let mut attempt = 1;
+        loop {
+            let (content, metadata, changed) = match self.read(&walked) {
+                Ok(read) => read,
+                Err(ContentError::Repository(error)) => return Err(error.into()),
+                Err(ContentError::File(ReadError::Vanished { path })) => {
+                    self.observer.event(Event::Notice(&format!("{} vanished meanwhile", path.display())));
+                    return Ok(None);
+                }
+                Err(ContentError::File(error)) => {
+                    self.problem(shown, error.to_string());
+                    return Ok(None);
+                }
+            };
+            if changed && attempt < READ_ATTEMPTS {
+                attempt += 1;
+                continue;
+            }
+            let captured = match capture(&walked.disk_path, &metadata) {
+                Ok(captured) => captured,
+                Err(error) => {
+                    self.problem(shown, error.to_string());
+                    return Ok(None);
+                }
+            };
+            if let Some(problem) = captured.problem {
+                self.problem(shown.clone(), problem.to_string());
+            }
+            let mut meta = captured.meta;
+            meta.racy = changed || is_racy(&meta, self.clock.now());
+            if changed {
+                let message = "it changed each time while it was read: what is stored may be of two \
+                               moments; it is read again next time";
+                self.problem(shown, message.to_owned());
+            }
+            if meta.links > 1 {
+                self.linked.insert((meta.device, meta.inode), content.clone());
+            }
+            return Ok(Some(Entry { path: walked.path, node: Node::File(content), meta }));
+        }
+    }
+
+    fn read(&mut self, walked: &Walked) -> Result<(Content, FileMetadata, bool), ContentError> {
+        use std::os::unix::fs::MetadataExt;
+        let opened = FileReader::open(&walked.disk_path, &walked.metadata)?;
+        let identity = (opened.metadata().dev(), opened.metadata().ino());
+        if let Some(content) = self.linked.get(&identity)
+            && content.size == opened.metadata().len()
+        {
+            self.observer.event(Event::Advanced { files: 1, bytes: content.size });
+            return Ok((content.clone(), opened.metadata().clone(), false));
+        }
+        let observer = &self.observer;
+        let advance = |bytes| observer.event(Event::Advanced { files: 0, bytes });
+        let read = self.reader.read(opened, self.sink, advance)?;
+        self.observer.event(Event::Advanced { files: 1, bytes: 0 });
+        self.found.bytes_read += read.outcome.bytes;
+        Ok((read.content, read.outcome.metadata, read.outcome.changed))
+    }
+
+    fn count(&mut self, entry: &Entry, action: FileAction) {
+        let tally = &mut self.found.tally;
+        tally.entries += 1;
+        let Node::File(content) = &entry.node else { return };
+        tally.files += 1;
+        tally.bytes += content.size;
+        match action {
+            FileAction::New => tally.files_new += 1,
+            FileAction::Changed => tally.files_changed += 1,
+            _ => tally.files_unmodified += 1,
+        }
+    }
+
+    fn push(&mut self, change: &Change) -> Result<(), BackupError> {
+        let full = self.blocks.push(change).map_err(unwritable)?;
+        self.found.blocks.extend(full);
+        Ok(())
+    }
+
+    fn problem(&mut self, subject: String, message: String) {
+        let problem = Problem::new(subject, message);
+        self.observer.event(Event::Problem(&problem));
+        self.found.problem_count += 1;
+        if self.found.problems.len() < MAX_PROBLEMS {
+            self.found.problems.push(problem);
+        }
+    }
+}
+
+fn unwritable(reason: crate::format::FormatError) -> BackupError {
+    RepositoryError::damaged("the list of files", reason).into()
+}

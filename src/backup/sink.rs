@@ -1,0 +1,41 @@
+//! Where chunks go: to packs, or in a dry run to nowhere.
+
+use crate::model::id::ChunkId;
+use crate::repository::writer::PackWriter;
+use crate::repository::{Repository, RepositoryError};
+use std::collections::HashSet;
+
+/// Takes chunks.
+pub(super) trait ChunkSink: Send {
+    /// Takes a chunk, unless it is there already.
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError>;
+}
+
+impl ChunkSink for PackWriter {
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
+        PackWriter::add(self, id, content).map(drop)
+    }
+}
+
+/// Counts what would be new and stores nothing.
+pub(super) struct DrySink {
+    repository: Repository,
+    seen: HashSet<ChunkId>,
+    /// Plain bytes of chunks that the repository does not have.
+    pub(super) new_bytes: u64,
+}
+
+impl DrySink {
+    pub(super) fn new(repository: Repository) -> Self {
+        Self { repository, seen: HashSet::new(), new_bytes: 0 }
+    }
+}
+
+impl ChunkSink for DrySink {
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
+        if !self.repository.knows_chunk(&id)? && self.seen.insert(id) {
+            self.new_bytes += content.len() as u64;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! Fetches what a batch needs: near frames of a pack with one request, two packs ahead of the
+//! threads that open frames and write files. Every frame is opened once.
+
+use super::RecoveryError;
+use super::fill::Filling;
+use super::plan::{Batch, WantedChunk};
+use crate::format::names;
+use crate::format::pack::PackEntry;
+use crate::repository::reader::{Fetch, FrameReader, plan_fetches};
+use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::store::TrafficCount;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Requests ahead of the writing.
+const AHEAD: usize = 2;
+
+/// A request and the chunks that come of it.
+pub(super) struct Job {
+    pack: Arc<PackEntry>,
+    fetch: Fetch,
+    /// The range of [`Batch::chunks`] that lies in this pack.
+    chunks: std::ops::Range<usize>,
+}
+
+/// The requests for a batch, in the order of packs.
+pub(super) fn jobs(repository: &Repository, batch: &Batch) -> Result<Vec<Job>, RecoveryError> {
+    let mut jobs = Vec::new();
+    let mut start = 0;
+    while let Some(first) = batch.chunks.get(start) {
+        let len = batch.chunks[start..].partition_point(|chunk| chunk.pack == first.pack);
+        let pack = repository.pack(first.pack)?;
+        let frames: BTreeSet<_> = batch.chunks[start..start + len].iter().map(|chunk| chunk.frame).collect();
+        for fetch in plan_fetches(&pack, &frames) {
+            jobs.push(Job { pack: pack.clone(), fetch, chunks: start..start + len });
+        }
+        start += len;
+    }
+    Ok(jobs)
+}
+
+/// What the requests cost.
+pub(super) fn cost(jobs: &[Job]) -> TrafficCount {
+    let mut cost = TrafficCount::default();
+    if !jobs.is_empty() {
+        cost.requests.insert("GET", jobs.len() as u64);
+    }
+    cost.bytes_down = jobs.iter().map(|job| job.fetch.range.end - job.fetch.range.start).sum();
+    cost
+}
+
+/// Fetches and writes all files of a batch.
+pub(super) async fn fill(
+    repository: &Repository,
+    filling: Arc<Filling>,
+    threads: usize,
+    cancel: &Cancel,
+) -> Result<(), RecoveryError> {
+    let jobs = jobs(repository, &filling.batch)?;
+    let fetching = futures_util::stream::iter(jobs).map(|job| {
+        let repository = repository.clone();
+        // A task of its own, so that it goes on while the files of the one before are written.
+        let task = tokio::spawn(async move {
+            let bytes = repository.fetch(&job.pack, &job.fetch.range).await;
+            (job, bytes)
+        });
+        async { task.await.map_err(|error| RepositoryError::Internal(error.to_string())) }
+    });
+    let mut fetched = fetching.buffered(AHEAD);
+    {
+        let filling = filling.clone();
+        blocking(move || filling.make_empty_files()).await?;
+    }
+    while let Some(next) = fetched.next().await {
+        if cancel.is_cancelled() {
+            return Err(RepositoryError::Cancelled.into());
+        }
+        let (job, bytes) = next?;
+        match bytes {
+            Ok(bytes) => {
+                let (opened, files) = (repository.clone(), filling.clone());
+                let lost = blocking(move || open_frames(&opened, &files, job, &bytes, threads)).await?;
+                if let Some((job, frames)) = lost {
+                    retry(repository, &filling, job, frames, threads).await?;
+                }
+            }
+            Err(error) if spoils_only_itself(&error) => lose(&filling, &job, None, &error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(error) = filling.take_full_disk() {
+            return Err(error.into());
+        }
+    }
+    match filling.take_full_disk() {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// Frames that did not open may have been spoilt on the way: they are fetched once more.
+async fn retry(
+    repository: &Repository,
+    filling: &Arc<Filling>,
+    job: Job,
+    frames: Vec<(u32, u64)>,
+    threads: usize,
+) -> Result<(), RecoveryError> {
+    let job = Job { fetch: Fetch { frames, ..job.fetch }, ..job };
+    match repository.fetch(&job.pack, &job.fetch.range).await {
+        Ok(bytes) => {
+            let (repository, filling) = (repository.clone(), filling.clone());
+            blocking(move || {
+                if let Some((job, frames)) = open_frames(&repository, &filling, job, &bytes, threads) {
+                    let path = names::pack(job.pack.folder, &job.pack.object);
+                    let reason = format!("{path} is damaged: run `filbert check --read-data`");
+                    lose(&filling, &job, Some(&frames), &reason);
+                }
+            })
+            .await?;
+        }
+        Err(error) if spoils_only_itself(&error) => lose(filling, &job, None, &error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Opens the frames of a job on several threads and writes their chunks. Returns the frames that
+/// did not open.
+fn open_frames(
+    repository: &Repository,
+    filling: &Filling,
+    job: Job,
+    bytes: &Bytes,
+    threads: usize,
+) -> Option<(Job, Vec<(u32, u64)>)> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut lost = Vec::new();
+        let mut reader = FrameReader::new(repository, &job.pack);
+        while let Some(&(frame, at)) = job.fetch.frames.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if filling.is_disk_full() {
+                break;
+            }
+            let wanted = wanted_of(filling, &job, frame);
+            let at_in_bytes = at - job.fetch.range.start;
+            let opened = match &mut reader {
+                Ok(reader) => reader.each_chunk(frame, at_in_bytes, bytes, |id, content| {
+                    filling.write(wanted, id, content);
+                }),
+                Err(_) => Err(RepositoryError::MissingChunk(String::new())),
+            };
+            if opened.is_err() {
+                lost.push((frame, at));
+            }
+        }
+        lost
+    };
+    let threads = threads.clamp(1, job.fetch.frames.len().max(1));
+    let lost: Vec<_> = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut lost = work();
+        for helper in helpers {
+            lost.extend(helper.join().unwrap_or_default());
+        }
+        lost
+    });
+    (!lost.is_empty()).then_some((job, lost))
+}
+
+fn wanted_of<'a>(filling: &'a Filling, job: &Job, frame: u32) -> &'a [WantedChunk] {
+    let chunks = &filling.batch.chunks[job.chunks.clone()];
+    let start = chunks.partition_point(|chunk| chunk.frame < frame);
+    let end = chunks.partition_point(|chunk| chunk.frame <= frame);
+    &chunks[start..end]
+}
+
+fn lose(filling: &Filling, job: &Job, frames: Option<&[(u32, u64)]>, reason: &str) {
+    for (frame, _) in frames.unwrap_or(&job.fetch.frames) {
+        filling.lose(wanted_of(filling, job, *frame), reason);
+    }
+}
+
+fn spoils_only_itself(error: &RepositoryError) -> bool {
+    use crate::store::ErrorKind::{Corrupt, NotFound};
+    match error {
+        RepositoryError::Damaged { .. } => true,
+        RepositoryError::Store(error) => matches!(error.kind, NotFound | Corrupt),
+        _ => false,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RepositoryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| RepositoryError::Internal(error.to_string()))
+}

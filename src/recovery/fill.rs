@@ -1,0 +1,137 @@
+//! Writes the chunks of fetched frames into the files of a batch. A file gets its name when its
+//! last chunk is written; one that lacks a chunk never does.
+
+use super::plan::{Batch, WantedChunk};
+use super::report::Report;
+use crate::files::place::{NewFile, PlaceError, Target};
+use crate::model::id::ChunkId;
+use crate::model::path::display_bytes;
+use crate::progress::{Event, FileAction};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The files of a batch while they are filled.
+pub(super) struct Filling {
+    pub(super) batch: Batch,
+    target: Arc<Target>,
+    report: Arc<Report>,
+    overwrite: bool,
+    states: Vec<Mutex<FileState>>,
+    full_disk: Mutex<Option<PlaceError>>,
+}
+
+struct FileState {
+    file: Option<NewFile>,
+    missing: u32,
+    failed: bool,
+}
+
+impl Filling {
+    pub(super) fn new(batch: Batch, target: Arc<Target>, report: Arc<Report>, overwrite: bool) -> Self {
+        let states = batch
+            .files
+            .iter()
+            .map(|file| Mutex::new(FileState { file: None, missing: file.chunks, failed: false }))
+            .collect();
+        Self { batch, target, report, overwrite, states, full_disk: Mutex::default() }
+    }
+
+    /// Makes the files that have no chunks: empty ones, and those that are one hole.
+    pub(super) fn make_empty_files(&self) {
+        for (number, file) in self.batch.files.iter().enumerate().filter(|(_, file)| file.chunks == 0) {
+            let mut state = self.state(number as u32);
+            let begun = self.begin(number as u32);
+            if let Err(error) = begun.and_then(|new| new.finish(&file.meta, self.overwrite)) {
+                self.fail(&mut state, number as u32, error);
+                continue;
+            }
+            self.report.written(&file.relative, file.size, FileAction::Restored);
+        }
+    }
+
+    /// Writes a chunk wherever it belongs. `wanted` are the chunks wanted of this frame, sorted.
+    pub(super) fn write(&self, wanted: &[WantedChunk], id: ChunkId, content: &[u8]) {
+        let start = wanted.partition_point(|chunk| chunk.id < id);
+        for chunk in wanted[start..].iter().take_while(|chunk| chunk.id == id) {
+            let mut state = self.state(chunk.file);
+            if state.failed {
+                continue;
+            }
+            if let Err(error) = self.write_one(&mut state, chunk, content) {
+                self.fail(&mut state, chunk.file, error);
+            }
+        }
+    }
+
+    /// These chunks cannot be had: the files that need them are not restored.
+    pub(super) fn lose(&self, wanted: &[WantedChunk], reason: &str) {
+        for chunk in wanted {
+            let mut state = self.state(chunk.file);
+            if !state.failed {
+                state.failed = true;
+                state.file = None;
+                self.report.problem(self.shown(chunk.file), format!("not restored: {reason}"));
+            }
+        }
+    }
+
+    /// Why nothing more can be written, if so.
+    pub(super) fn take_full_disk(&self) -> Option<PlaceError> {
+        self.full_disk.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether going on makes no sense.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.full_disk.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn write_one(
+        &self,
+        state: &mut FileState,
+        chunk: &WantedChunk,
+        content: &[u8],
+    ) -> Result<(), PlaceError> {
+        let mut file = match state.file.take() {
+            Some(file) => file,
+            None => self.begin(chunk.file)?,
+        };
+        file.write_at(chunk.offset, content)?;
+        self.report.tell(Event::Advanced { files: 0, bytes: content.len() as u64 });
+        state.missing -= 1;
+        if state.missing > 0 {
+            state.file = Some(file);
+            return Ok(());
+        }
+        let wanted = &self.batch.files[chunk.file as usize];
+        file.finish(&wanted.meta, self.overwrite)?;
+        self.report.written(&wanted.relative, wanted.size, FileAction::Restored);
+        Ok(())
+    }
+
+    fn begin(&self, number: u32) -> Result<NewFile, PlaceError> {
+        let file = &self.batch.files[number as usize];
+        let mut new = self.target.begin_file(&file.relative, file.size, file.holes > 0)?;
+        new.hole(file.holes);
+        Ok(new)
+    }
+
+    fn fail(&self, state: &mut FileState, number: u32, error: PlaceError) {
+        state.failed = true;
+        state.file = None;
+        if error.is_disk_full() {
+            let mut full_disk = self.full_disk.lock().unwrap_or_else(PoisonError::into_inner);
+            full_disk.get_or_insert(error);
+        } else if error.is_in_the_way() {
+            self.report.left_alone(self.shown(number), error.to_string());
+        } else {
+            self.report.problem(self.shown(number), error.to_string());
+        }
+    }
+
+    fn shown(&self, number: u32) -> String {
+        display_bytes(&self.batch.files[number as usize].relative).into_owned()
+    }
+
+    fn state(&self, number: u32) -> MutexGuard<'_, FileState> {
+        self.states[number as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

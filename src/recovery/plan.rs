@@ -1,0 +1,391 @@
+//! Goes through a snapshot's entries in path order: makes what needs no content, leaves alone
+//! what is right or in the way, and collects the files that need content into batches.
+
+use super::compare::Comparer;
+use super::report::Report;
+use super::{RecoveryError, RestoreOptions};
+use crate::files::filter::Filter;
+use crate::files::place::{Existing, Kind, PlaceError, Target};
+use crate::files::selection::selected;
+use crate::files::source::shown_root;
+use crate::format::FormatError;
+use crate::model::entry::{Content, Entry, Metadata, Node, Piece};
+use crate::model::id::ChunkId;
+use crate::model::path::{EntryPath, display_bytes};
+use crate::progress::{Event, FileAction};
+use crate::repository::snapshots::{SnapshotEntries, SnapshotInfo};
+use crate::repository::{Repository, RepositoryError};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A batch has at most so many files: what a restore holds in memory.
+const BATCH_FILES: usize = 100_000;
+/// A batch has at most so many chunks.
+const BATCH_CHUNKS: usize = 400_000;
+
+/// A file that needs content.
+#[derive(Debug)]
+pub(super) struct WantedFile {
+    /// Path below the target.
+    pub(super) relative: Vec<u8>,
+    pub(super) meta: Metadata,
+    pub(super) size: u64,
+    /// Zero bytes that are not stored.
+    pub(super) holes: u64,
+    pub(super) chunks: u32,
+}
+
+/// A chunk that a file needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WantedChunk {
+    pub(super) pack: i64,
+    pub(super) frame: u32,
+    pub(super) id: ChunkId,
+    pub(super) file: u32,
+    pub(super) offset: u64,
+}
+
+/// Files to be fetched together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) files: Vec<WantedFile>,
+    /// Sorted.
+    pub(super) chunks: Vec<WantedChunk>,
+}
+
+/// Names that become links to a file when all files are there.
+pub(super) struct LateLink {
+    pub(super) first: Vec<u8>,
+    pub(super) relative: Vec<u8>,
+}
+
+pub(super) struct Planner {
+    repository: Repository,
+    options: RestoreOptions,
+    target: Option<Arc<Target>>,
+    report: Arc<Report>,
+    comparer: Comparer,
+    lengths: HashMap<i64, Arc<crate::format::pack::PackEntry>>,
+    /// The first restored name of each file with several, by device and inode.
+    linked: HashMap<(u64, u64), Vec<u8>>,
+    pub(super) late_links: Vec<LateLink>,
+    batch: Batch,
+}
+
+/// The root of what is shown of a snapshot.
+pub fn root_of(snapshot: &SnapshotInfo) -> Result<EntryPath, RecoveryError> {
+    let damaged = |what| RecoveryError::Manifest { snapshot: snapshot.id.short(), reason: what };
+    let sources = &snapshot.head.sources;
+    let sources: Result<Vec<_>, _> =
+        sources.iter().map(|source| source.entry_path().map(|path| (path, source.is_folder))).collect();
+    let sources = sources.map_err(|_| damaged(FormatError::Damaged("a source's path is refused")))?;
+    shown_root(&sources).ok_or_else(|| damaged(FormatError::Damaged("it has no sources")))
+}
+
+impl Planner {
+    pub(super) fn new(
+        repository: Repository,
+        options: RestoreOptions,
+        target: Option<Arc<Target>>,
+        report: Arc<Report>,
+    ) -> Self {
+        let comparer = Comparer::new(repository.keyring().clone());
+        Self {
+            repository,
+            options,
+            target,
+            report,
+            comparer,
+            lengths: HashMap::new(),
+            linked: HashMap::new(),
+            late_links: Vec::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Goes through all entries and hands on each batch.
+    pub(super) fn run(
+        mut self,
+        entries: &SnapshotEntries,
+        mut hand_on: impl FnMut(Batch) -> Result<(), RecoveryError>,
+    ) -> Result<Vec<LateLink>, RecoveryError> {
+        let short = self.options.snapshot.id.short();
+        let root = root_of(&self.options.snapshot)?;
+        let filter = Filter::new(&self.options.includes, &self.options.excludes)?;
+        let entries =
+            entries.iter().map_err(|reason| RecoveryError::Manifest { snapshot: short.clone(), reason })?;
+        let report = self.report.clone();
+        let readable = entries.filter_map(|entry| match entry {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                report.problem(short.clone(), format!("an entry is left out: {error}"));
+                None
+            }
+        });
+        let kept = selected(&filter, readable, |entry: &Entry| {
+            (entry.path.below(&root).unwrap_or_default(), matches!(entry.node, Node::Folder))
+        });
+        let mut any = false;
+        for entry in kept {
+            if self.options.cancel.is_cancelled() {
+                return Err(RepositoryError::Cancelled.into());
+            }
+            any = true;
+            let Some(relative) = entry.path.below(&root).map(<[u8]>::to_vec) else {
+                self.report.problem(entry.path.display(), "it is not below the sources: left out".into());
+                continue;
+            };
+            if let Err(error) = self.entry(entry, &relative) {
+                self.failed(&relative, error)?;
+            }
+            if self.batch.files.len() >= BATCH_FILES || self.batch.chunks.len() >= BATCH_CHUNKS {
+                hand_on(self.take_batch())?;
+            }
+        }
+        if !any && !(self.options.includes.is_empty() && self.options.excludes.is_empty()) {
+            return Err(RecoveryError::NothingSelected { snapshot: short });
+        }
+        hand_on(self.take_batch())?;
+        Ok(self.late_links)
+    }
+
+    fn take_batch(&mut self) -> Batch {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.chunks.sort_unstable();
+        batch
+    }
+
+    /// One entry that fails is told; a full disk or a broken repository ends the run.
+    fn failed(&self, relative: &[u8], error: RecoveryError) -> Result<(), RecoveryError> {
+        let shown = display_bytes(relative).into_owned();
+        match error {
+            RecoveryError::Place(error) if error.is_disk_full() => Err(error.into()),
+            RecoveryError::Place(error) if error.is_in_the_way() => {
+                self.report.left_alone(shown, error.to_string());
+                Ok(())
+            }
+            RecoveryError::Place(error) => {
+                self.report.problem(shown, error.to_string());
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    fn entry(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
+        let existing = match &self.target {
+            Some(target) if !relative.is_empty() => target.existing(relative)?,
+            _ => None,
+        };
+        if let Node::Folder = entry.node {
+            return self.folder(relative, entry.meta, existing.map(|existing| existing.kind));
+        }
+        if let Node::File(content) = &entry.node {
+            self.report.selected(content.size);
+        }
+        if relative.is_empty() {
+            return Ok(());
+        }
+        if let Some(existing) = existing {
+            let target = self.target.clone();
+            let right = match &target {
+                Some(target) => self.is_right(target, relative, &entry, &existing)?,
+                None => false,
+            };
+            if right {
+                self.report.already_right(relative, entry.node.size());
+                self.note_first_name(&entry, relative);
+                return Ok(());
+            }
+            if !self.options.overwrite {
+                let shown = display_bytes(relative).into_owned();
+                let message = "it is there and differs: left alone; --overwrite replaces it".to_owned();
+                self.report.left_alone(shown, message);
+                return Ok(());
+            }
+            // Files are replaced in one step when they are whole.
+            let replaced_later = existing.kind == Kind::File && matches!(entry.node, Node::File(_));
+            if !replaced_later && let Some(target) = self.writable() {
+                target.remove(relative)?;
+            }
+        }
+        self.make(entry, relative)
+    }
+
+    fn folder(&self, relative: &[u8], meta: Metadata, existing: Option<Kind>) -> Result<(), RecoveryError> {
+        let Some(target) = self.writable() else { return Ok(()) };
+        if existing.is_some_and(|kind| kind != Kind::Folder) && self.options.overwrite {
+            target.remove(relative)?;
+        }
+        target.make_folder(relative)?;
+        target.defer_folder(relative, meta);
+        Ok(())
+    }
+
+    fn make(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
+        if let Some(first) = self.first_name(&entry) {
+            let link = LateLink { first: first.clone(), relative: relative.to_vec() };
+            self.report.written(relative, entry.node.size(), FileAction::Restored);
+            self.late_links.push(link);
+            return Ok(());
+        }
+        self.note_first_name(&entry, relative);
+        let content = match entry.node {
+            Node::File(content) => content,
+            node => {
+                let Some(target) = self.writable() else { return Ok(()) };
+                match &node {
+                    Node::Symlink(leads_to) => target.symlink(relative, leads_to, &entry.meta)?,
+                    special => target.special(relative, special, &entry.meta)?,
+                }
+                return Ok(());
+            }
+        };
+        self.want(relative, entry.meta, &content)
+    }
+
+    /// Takes a file with content into the batch.
+    fn want(&mut self, relative: &[u8], meta: Metadata, content: &Content) -> Result<(), RecoveryError> {
+        let ids: Vec<_> = content
+            .pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Chunk(id) => Some(*id),
+                Piece::Hole(_) => None,
+            })
+            .collect();
+        let places = self.repository.places(&ids)?;
+        let (mut places, file, mut offset, mut holes) = (places.into_iter(), self.batch.files.len(), 0u64, 0);
+        let mut chunks = Vec::with_capacity(ids.len());
+        for piece in &content.pieces {
+            match piece {
+                Piece::Hole(len) => {
+                    holes += len;
+                    offset = offset.saturating_add(*len);
+                }
+                Piece::Chunk(id) => {
+                    let Some(place) = places.next().flatten() else {
+                        let shown = display_bytes(relative).into_owned();
+                        let error = RepositoryError::MissingChunk(id.to_string());
+                        self.report.problem(shown, format!("not restored: {error}"));
+                        return Ok(());
+                    };
+                    let (pack, frame) = (place.pack, place.frame);
+                    let len = self.chunk_len(pack, frame, id)?;
+                    chunks.push(WantedChunk { pack, frame, id: *id, file: file as u32, offset });
+                    offset = offset.saturating_add(u64::from(len));
+                }
+            }
+        }
+        if offset != content.size {
+            let shown = display_bytes(relative).into_owned();
+            let message = format!("not restored: its parts have {offset} bytes instead of {}", content.size);
+            self.report.problem(shown, message);
+            return Ok(());
+        }
+        let chunk_count = chunks.len() as u32;
+        self.batch.chunks.extend(chunks);
+        self.batch.files.push(WantedFile {
+            relative: relative.to_vec(),
+            meta,
+            size: content.size,
+            holes,
+            chunks: chunk_count,
+        });
+        Ok(())
+    }
+
+    fn chunk_len(&mut self, pack: i64, frame: u32, id: &ChunkId) -> Result<u32, RecoveryError> {
+        if !self.lengths.contains_key(&pack) {
+            if self.lengths.len() > 64 {
+                self.lengths.clear();
+            }
+            self.lengths.insert(pack, self.repository.pack(pack)?);
+        }
+        let entry = self.lengths.get(&pack).and_then(|entry| entry.index.frames.get(frame as usize));
+        let chunk = entry.and_then(|frame| frame.chunks.iter().find(|chunk| chunk.id == *id));
+        chunk.map(|chunk| chunk.len).ok_or_else(|| RepositoryError::MissingChunk(id.to_string()).into())
+    }
+
+    fn is_right(
+        &mut self,
+        target: &Target,
+        relative: &[u8],
+        entry: &Entry,
+        existing: &Existing,
+    ) -> Result<bool, PlaceError> {
+        let kind_fits = match &entry.node {
+            Node::File(content) => existing.kind == Kind::File && existing.size == content.size,
+            Node::Symlink(leads_to) => {
+                return Ok(existing.kind == Kind::Symlink && target.read_link(relative)? == *leads_to);
+            }
+            node => return Ok(is_special(existing, node)),
+        };
+        if !kind_fits || existing.mtime != entry.meta.mtime || existing.mode != entry.meta.mode {
+            return Ok(false);
+        }
+        let Node::File(content) = &entry.node else { return Ok(false) };
+        let mut lengths = Vec::new();
+        for piece in &content.pieces {
+            lengths.push(match piece {
+                Piece::Hole(len) => *len,
+                Piece::Chunk(id) => match self.repository.places(&[*id]) {
+                    Ok(places) => match places.into_iter().flatten().next() {
+                        Some(place) => match self.chunk_len(place.pack, place.frame, id) {
+                            Ok(len) => u64::from(len),
+                            Err(_) => return Ok(false),
+                        },
+                        None => return Ok(false),
+                    },
+                    Err(_) => return Ok(false),
+                },
+            });
+        }
+        let file = target.open_existing(relative)?;
+        Ok(self.comparer.has_content(file, content, &lengths))
+    }
+
+    fn first_name(&self, entry: &Entry) -> Option<&Vec<u8>> {
+        let several = entry.meta.links > 1 && matches!(entry.node, Node::File(_));
+        several.then(|| self.linked.get(&(entry.meta.device, entry.meta.inode)))?
+    }
+
+    fn note_first_name(&mut self, entry: &Entry, relative: &[u8]) {
+        if entry.meta.links > 1 && matches!(entry.node, Node::File(_)) {
+            let key = (entry.meta.device, entry.meta.inode);
+            self.linked.entry(key).or_insert_with(|| relative.to_vec());
+        }
+    }
+
+    fn writable(&self) -> Option<&Target> {
+        self.target.as_deref().filter(|_| !self.options.dry_run)
+    }
+}
+
+/// Whether what lies there is the pipe, socket or device `node`.
+fn is_special(existing: &Existing, node: &Node) -> bool {
+    match node {
+        Node::Fifo => existing.kind == Kind::Fifo,
+        Node::Socket => existing.kind == Kind::Socket,
+        Node::CharDevice(number) => existing.kind == Kind::CharDevice && existing.rdev == *number,
+        Node::BlockDevice(number) => existing.kind == Kind::BlockDevice && existing.rdev == *number,
+        Node::File(_) | Node::Folder | Node::Symlink(_) => false,
+    }
+}
+
+impl Report {
+    fn already_right(&self, relative: &[u8], size: u64) {
+        self.right(size);
+        let shown = display_bytes(relative);
+        self.tell(Event::File { path: &shown, action: FileAction::AlreadyRight });
+        self.tell(Event::Advanced { files: 1, bytes: size });
+    }
+
+    /// A file is whole under its name.
+    pub(super) fn written(&self, relative: &[u8], size: u64, action: FileAction) {
+        self.wrote(size);
+        let shown = display_bytes(relative);
+        self.tell(Event::File { path: &shown, action });
+        self.tell(Event::Advanced { files: 1, bytes: 0 });
+    }
+}
