@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::render::{Requests, counted, requests, size};
 use super::session::Session;
 use crate::check::{CheckOptions, CheckOutcome, CheckService, ReadData};
-use crate::progress::Problem;
 use crate::store::TrafficCount;
 use serde::Serialize;
 
@@ -30,10 +29,7 @@ pub(super) async fn run(session: &Session, wish: &CheckArguments) -> Result<Exit
         (false, Some(share)) => ReadData::Share(share.0),
         (false, None) => ReadData::Nothing,
     };
-    let (opened, mut problems) = session.open_up_to_date().await?;
-    for problem in &problems {
-        session.display.problem(problem);
-    }
+    let opened = session.open(None).await?;
     let options = CheckOptions { read_data, cancel: session.interrupt.cancel.clone() };
     let service = CheckService::new(opened.repository.clone());
     let outcome = service.run(options, session.display.clone()).await;
@@ -41,10 +37,8 @@ pub(super) async fn run(session: &Session, wish: &CheckArguments) -> Result<Exit
     let outcome = outcome?;
     for problem in &outcome.problems {
         session.display.problem(problem);
-        if !problems.contains(problem) {
-            problems.push(problem.clone());
-        }
     }
+    let sound = outcome.problems.is_empty();
     let traffic = opened.store.traffic();
     if session.output.json {
         session.output.json(&Summary {
@@ -53,19 +47,19 @@ pub(super) async fn run(session: &Session, wish: &CheckArguments) -> Result<Exit
             packs: outcome.packs,
             packs_read: outcome.packs_read,
             bytes_read: outcome.bytes_read,
-            problems: problems.len() as u64,
+            problems: outcome.problems.len() as u64,
             notices: outcome.notices,
             bytes_received: traffic.bytes_down,
             requests: Requests(traffic),
             duration_ms: session.duration_ms(),
         });
     } else {
-        tell(session, &outcome, &problems, &traffic);
+        tell(session, &outcome, &traffic);
     }
-    Ok(if problems.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if sound { Exit::Done } else { Exit::Failed })
 }
 
-fn tell(session: &Session, outcome: &CheckOutcome, problems: &[Problem], traffic: &TrafficCount) {
+fn tell(session: &Session, outcome: &CheckOutcome, traffic: &TrafficCount) {
     let output = session.output;
     for notice in &outcome.notices {
         output.note(notice);
@@ -80,7 +74,7 @@ fn tell(session: &Session, outcome: &CheckOutcome, problems: &[Problem], traffic
         counted(outcome.packs, "pack")
     ));
     output.summary(&format!("{}, {:.1} s", requests(traffic), session.started.elapsed().as_secs_f64()));
-    match problems.len() as u64 {
+    match outcome.problems.len() as u64 {
         0 => output.summary("no problems found"),
         count => output.error(&format!("{} found (see above)", counted(count, "problem"))),
     }

@@ -4,8 +4,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::render::{Requests, requests};
 use super::session::Session;
-use crate::format::slot::KdfCost;
-use crate::repository::Repository;
+use crate::repository::{InitOptions, Repository};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -21,7 +20,7 @@ pub(super) async fn run(session: &Session) -> Result<Exit, CliError> {
     let ready = session.prepare(None, true)?;
     session.interrupt.listen(session.output);
     let store = ready.means.store.clone();
-    let made = Repository::init(ready.means, &ready.password, KdfCost::DEFAULT);
+    let made = Repository::init(ready.means, &ready.password, InitOptions::default());
     let repository = session.interrupt.or(made).await?;
     let traffic = store.traffic();
     if session.output.json {

@@ -4,7 +4,6 @@ use super::super::environment;
 use super::super::error::CliError;
 use super::{SET, copy};
 use crate::backup::{BackupOptions, BackupOutcome, BackupService};
-use crate::format::slot::KdfCost;
 use crate::model::clock::SystemClock;
 use crate::model::entropy::{SystemEntropy, random_bytes};
 use crate::model::secret::SecretText;
@@ -13,7 +12,7 @@ use crate::progress::Silent;
 use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
 use crate::repository::select::Selector;
 use crate::repository::writer::WriterOptions;
-use crate::repository::{Cancel, Means, Repository, RepositoryError};
+use crate::repository::{Cancel, InitOptions, Means, Repository, RepositoryError};
 use crate::server::{RunningServer, ServerOptions, serve};
 use crate::state::Database;
 use crate::store::{SharedStore, WebdavOptions, WebdavStore};
@@ -97,7 +96,7 @@ impl Scene {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
-        self.repository = Some(Repository::init(means, &self.password, KdfCost::DEFAULT).await?);
+        self.repository = Some(Repository::init(means, &self.password, InitOptions::default()).await?);
         Ok(())
     }
 
