@@ -9,6 +9,8 @@
 
 pub mod backup;
 pub mod check;
+pub mod cli;
+pub mod config;
 pub mod files;
 pub mod format;
 pub mod manifest;
