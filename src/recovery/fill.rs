@@ -44,7 +44,7 @@ impl Filling {
                 self.fail(&mut state, number as u32, error);
                 continue;
             }
-            self.report.written(&file.relative, file.size, FileAction::Restored);
+            self.report.written(&file.relative, FileAction::Restored);
         }
     }
 
@@ -103,7 +103,7 @@ impl Filling {
         }
         let wanted = &self.batch.files[chunk.file as usize];
         file.finish(&wanted.meta, self.overwrite)?;
-        self.report.written(&wanted.relative, wanted.size, FileAction::Restored);
+        self.report.written(&wanted.relative, FileAction::Restored);
         Ok(())
     }
 
