@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const WITH_TOTAL: &str =
-    "{spinner} {prefix} [{bar:25}] {bytes}/{total_bytes}  {binary_bytes_per_sec}  ETA {eta}  {msg}";
-const WITHOUT_TOTAL: &str = "{spinner} {prefix}  {bytes}  {binary_bytes_per_sec}  {msg}";
+    "{spinner} {prefix} [{bar:16}] {bytes}/{total_bytes}  {binary_bytes_per_sec}  ETA {eta}  {wide_msg}";
+const WITHOUT_TOTAL: &str = "{spinner} {prefix}  {bytes}  {binary_bytes_per_sec}  {wide_msg}";
 const REDRAW: Duration = Duration::from_millis(120);
 
 pub(super) struct Bars {
