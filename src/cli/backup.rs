@@ -4,6 +4,7 @@ use super::args::BackupArguments;
 use super::destination::Destination;
 use super::environment;
 use super::error::CliError;
+use super::estimate;
 use super::exit::Exit;
 use super::render::{Requests, counted, requests, size};
 use super::session::{Opened, Session};
@@ -75,7 +76,9 @@ async fn one_set(
     let options = options(session, wish, name, &opened);
     let set = options.set.clone();
     let service = BackupService::new(opened.repository.clone());
+    let estimate = estimate::start(&opened, &options, &session.display);
     let outcome = service.run(options, session.display.clone()).await;
+    drop(estimate);
     session.display.finish();
     let outcome = outcome?;
     for problem in &outcome.problems {

@@ -9,6 +9,7 @@ mod demo;
 mod destination;
 mod environment;
 mod error;
+mod estimate;
 mod exit;
 mod init;
 mod interrupt;

@@ -34,8 +34,10 @@ pub(super) fn counted(count: u64, one: &str) -> String {
 /// `4 requests (2 PUT, 2 PROPFIND)`.
 pub(super) fn requests(traffic: &TrafficCount) -> String {
     let each: Vec<_> = traffic.requests.iter().map(|(method, count)| format!("{count} {method}")).collect();
-    let all = counted(traffic.total(), "request");
-    if each.is_empty() { all } else { format!("{all} ({})", each.join(", ")) }
+    match traffic.total() {
+        0 => "no requests".to_owned(),
+        total => format!("{} ({})", counted(total, "request"), each.join(", ")),
+    }
 }
 
 /// Requests as a JSON object: `{"total":4,"PROPFIND":2,"PUT":2}`.
@@ -75,7 +77,7 @@ mod tests {
     #[test]
     fn requests_are_told_by_method() {
         let mut traffic = TrafficCount::default();
-        assert_eq!(requests(&traffic), "0 requests");
+        assert_eq!(requests(&traffic), "no requests");
         traffic.requests.insert("PUT", 2);
         traffic.requests.insert("PROPFIND", 1);
         assert_eq!(requests(&traffic), "3 requests (1 PROPFIND, 2 PUT)");

@@ -110,7 +110,9 @@ fn tell(
             counted(outcome.left_alone, "thing")
         ));
     }
-    if outcome.problem_count > 0 {
-        output.warn(&format!("{} (see above)", counted(outcome.problem_count, "problem")));
+    // What was left alone is among the problems.
+    let others = outcome.problem_count.saturating_sub(outcome.left_alone);
+    if others > 0 {
+        output.warn(&format!("{} (see above)", counted(others, "problem")));
     }
 }

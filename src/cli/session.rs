@@ -14,7 +14,7 @@ use crate::model::entropy::SystemEntropy;
 use crate::model::secret::SecretText;
 use crate::progress::Problem;
 use crate::repository::writer::WriterOptions;
-use crate::repository::{Means, Repository};
+use crate::repository::{Means, Repository, RepositoryError};
 use crate::state::Database;
 use crate::state::meta::Meta;
 use crate::store::{RetryOptions, Retrying, SharedStore};
@@ -48,6 +48,8 @@ pub(super) struct Ready {
     pub means: Means,
     /// The encryption password.
     pub password: SecretText,
+    /// The folder of the local state was made for this run.
+    state_is_new: bool,
 }
 
 /// An opened repository.
@@ -86,13 +88,14 @@ impl Session {
         let destination = Destination::resolve(&self.arguments, &self.settings, set, &self.current_dir)?;
         let store = destination.store()?;
         let password = destination.password.get(new_password)?;
+        let state_is_new = !destination.state.exists();
         let state = Arc::new(Database::open(&destination.state)?);
         let known = state.meta(Meta::Descriptor)?.is_some();
         let options = RetryOptions { credentials_worked: known, ..RetryOptions::default() };
         let clock = Arc::new(SystemClock);
         let retrying = Retrying::new(store, options, clock.clone()).observed_by(self.display.clone());
         let means = Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) };
-        Ok(Ready { destination, means, password })
+        Ok(Ready { destination, means, password, state_is_new })
     }
 
     /// Opens the repository that is meant. Asks the store only if the local state is new.
@@ -105,7 +108,14 @@ impl Session {
     /// Opens a repository whose passwords are known.
     pub async fn open_ready(&self, ready: Ready) -> Result<Opened, CliError> {
         let store = ready.means.store.clone();
-        let repository = self.interrupt.or(Repository::open(ready.means, &ready.password)).await?;
+        let repository = self.interrupt.or(Repository::open(ready.means, &ready.password)).await;
+        if ready.state_is_new
+            && matches!(&repository, Err(CliError::Repository(RepositoryError::NoRepository(_))))
+        {
+            // A mistyped address leaves nothing behind; one that stays does no harm.
+            let _ = std::fs::remove_dir_all(&ready.destination.state);
+        }
+        let repository = repository?;
         Ok(Opened { destination: ready.destination, repository, store })
     }
 

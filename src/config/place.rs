@@ -96,7 +96,8 @@ fn place_of_address(address: &str, current_dir: &Path) -> Place {
     if address.contains("://") {
         Place::Url(address.to_owned())
     } else {
-        Place::Folder(current_dir.join(address))
+        // Without `.` components, as messages show it; `..` stays, for it may follow a link.
+        Place::Folder(current_dir.join(address).components().collect())
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
         let known = settings("[repositories.box]\nurl = 'https://host/dav'\n");
         let folder = |path: &str| Ok(Place::Folder(path.into()));
         assert_eq!(place("box", &known), Ok(Place::Url("https://host/dav".into())));
-        assert_eq!(place("./box", &known), folder("/cwd/./box"));
+        assert_eq!(place("./box", &known), folder("/cwd/box"));
         assert_eq!(place("/srv/box", &known), folder("/srv/box"));
         assert_eq!(place("some/where", &known), folder("/cwd/some/where"));
         assert_eq!(place("http://localhost/x", &known), Ok(Place::Url("http://localhost/x".into())));

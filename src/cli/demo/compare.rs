@@ -22,7 +22,11 @@ impl Compared {
     /// In words.
     pub fn words(&self) -> String {
         match self.differences.len() as u64 {
-            0 => format!("{} equal: names, kinds, modes, times, all {}", self.entries, size(self.bytes)),
+            0 => format!(
+                "{} entries equal: names, kinds, modes, times, all {}",
+                self.entries,
+                size(self.bytes)
+            ),
             count => counted(count, "DIFFERENCE"),
         }
     }

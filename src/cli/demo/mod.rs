@@ -17,6 +17,7 @@ use super::render::{counted, size};
 use report::Report;
 use scene::Scene;
 use std::path::Path;
+use std::time::Duration;
 
 /// The set that is backed up.
 const SET: &str = "demo";
@@ -39,6 +40,13 @@ pub(super) async fn run(global: &GlobalArguments, wish: &DemoArguments) -> Resul
     Ok(if matched { Exit::Done } else { Exit::Failed })
 }
 
+/// Files that changed less than 2 s before they are read are read again next time, which would hide
+/// what an unchanged run costs.
+async fn settle(report: &mut Report) {
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    report.resume();
+}
+
 /// The whole play; answers whether both states came back as they were.
 async fn play(folder: &Path, mut report: Report, interrupt: &Interrupt) -> Result<bool, CliError> {
     let mut scene = Scene::set_up(interrupt.cancel.clone()).await?;
@@ -48,6 +56,7 @@ async fn play(folder: &Path, mut report: Report, interrupt: &Interrupt) -> Resul
         .map_err(|error| CliError::failed(format!("copy {}", folder.display()), error))?;
     report.step(&format!("Copied {} (the original is not touched)", folder.display()), &copied.words(), None);
 
+    settle(&mut report).await;
     scene.init().await?;
     report.step("Made an encrypted repository on the server", "", Some(scene.take_requests()));
 
@@ -58,6 +67,7 @@ async fn play(folder: &Path, mut report: Report, interrupt: &Interrupt) -> Resul
     let edits = edit::change(&scene.source()).map_err(|error| CliError::failed("edit files", error))?;
     report.step("Changed files", &edits.words(), None);
 
+    settle(&mut report).await;
     let second = scene.backup().await?;
     report.step("Backed up what changed", &report::backup_words(&second), Some(scene.take_requests()));
     let third = scene.backup().await?;

@@ -61,6 +61,11 @@ impl Report {
         self.last = Instant::now();
     }
 
+    /// What was waited for belongs to no step.
+    pub fn resume(&mut self) {
+        self.last = Instant::now();
+    }
+
     pub fn differences(&self, differences: &[String]) {
         for difference in differences.iter().take(MOST_TOLD) {
             self.output.error(difference);

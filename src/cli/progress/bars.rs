@@ -4,57 +4,79 @@ use super::count::{Count, stage_words};
 use crate::progress::Event;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 const WITH_TOTAL: &str =
-    "{spinner} {prefix} [{bar:25}] {bytes}/{total_bytes}  {binary_bytes_per_sec}  ETA {eta}  {msg}";
-const WITHOUT_TOTAL: &str = "{spinner} {prefix}  {bytes}  {binary_bytes_per_sec}  {msg}";
+    "{spinner} {prefix} [{bar:16}] {bytes}/{total_bytes}  {binary_bytes_per_sec}  ETA {eta}  {wide_msg}";
+const WITHOUT_TOTAL: &str = "{spinner} {prefix}  {bytes}  {binary_bytes_per_sec}  {wide_msg}";
 const REDRAW: Duration = Duration::from_millis(120);
 
 pub(super) struct Bars {
-    state: Mutex<(Count, ProgressBar)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    count: Count,
+    bar: ProgressBar,
+    drawn: Instant,
 }
 
 impl Bars {
     pub fn new() -> Self {
-        Self { state: Mutex::new((Count::default(), ProgressBar::hidden())) }
+        let (count, bar, drawn) = (Count::default(), ProgressBar::hidden(), Instant::now());
+        Self { state: Mutex::new(State { count, bar, drawn }) }
     }
 
     pub fn event(&self, event: &Event<'_>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, bar) = &mut *state;
-        if count.take(event) {
-            bar.finish_and_clear();
-            *bar = new_bar(count);
+        let mut state = self.lock();
+        if state.count.take(event) {
+            state.bar.finish_and_clear();
+            state.bar = new_bar(&state.count);
+        } else if state.drawn.elapsed() < REDRAW {
+            // Events come by the hundred thousand.
+            return;
         }
-        bar.set_position(count.bytes);
-        match event {
-            Event::Advanced { .. } | Event::Transferred { .. } => bar.set_message(message(count)),
-            _ => {}
+        state.drawn = Instant::now();
+        state.bar.set_position(state.count.bytes);
+        state.bar.set_message(message(&state.count));
+    }
+
+    pub fn expect(&self, files: u64, bytes: u64) {
+        let mut state = self.lock();
+        if state.count.expect(files, bytes) {
+            state.bar.set_length(bytes);
+            state.bar.set_style(style(WITH_TOTAL));
         }
     }
 
     /// Runs `write` while the bar is off the screen.
     pub fn above(&self, write: impl FnOnce()) {
-        let bar = self.state.lock().unwrap_or_else(PoisonError::into_inner).1.clone();
+        let bar = self.lock().bar.clone();
         bar.suspend(write);
     }
 
     pub fn finish(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.finish_and_clear();
+        self.lock().bar.finish_and_clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn new_bar(count: &Count) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(count.bytes_total, ProgressDrawTarget::stderr());
     let template = if count.bytes_total.is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
-    // The templates are constants; a default bar is better than none.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style);
+    bar.set_style(style(template));
     bar.set_prefix(count.stage.map_or("", stage_words));
     bar.enable_steady_tick(REDRAW);
     bar
+}
+
+/// The templates are constants; a default bar is better than none.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn message(count: &Count) -> String {

@@ -44,6 +44,15 @@ impl Count {
         }
         false
     }
+
+    /// Takes totals that became known while the stage runs; answers whether they were missing.
+    pub fn expect(&mut self, files: u64, bytes: u64) -> bool {
+        let missing = self.stage == Some(Stage::BackingUp) && self.bytes_total.is_none();
+        if missing {
+            (self.files_total, self.bytes_total) = (Some(files), Some(bytes));
+        }
+        missing
+    }
 }
 
 /// A stage for people.
@@ -95,6 +104,9 @@ mod tests {
         count.take(&Event::Advanced { files: 1, bytes: 10 });
         count.take(&Event::Transferred { up: 7, down: 1 });
         assert_eq!((count.files, count.bytes, count.sent, count.files_total), (1, 10, 7, Some(2)));
+        assert!(!Count::default().expect(3, 30), "no stage, no total");
+        assert!(count.expect(3, 30) && !count.expect(9, 90));
+        assert_eq!((count.files_total, count.bytes_total), (Some(3), Some(30)));
         assert!(count.take(&Event::Stage { stage: Stage::Committing, files: None, bytes: None }));
         assert_eq!((count.files, count.bytes, count.sent, count.files_total), (0, 0, 7, None));
     }

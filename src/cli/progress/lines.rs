@@ -38,6 +38,10 @@ impl Lines {
             self.output.note(&standing(&state.count, state.stage_began.elapsed()));
         }
     }
+
+    pub fn expect(&self, files: u64, bytes: u64) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).count.expect(files, bytes);
+    }
 }
 
 fn opening(count: &Count) -> String {

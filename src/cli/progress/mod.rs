@@ -65,6 +65,20 @@ impl Display {
         }
     }
 
+    /// Whether somebody looks at totals while they wait.
+    pub fn wants_totals(&self) -> bool {
+        matches!(self.manner, Manner::Bars(_) | Manner::Lines(_))
+    }
+
+    /// How much the running backup will go through.
+    pub fn expect(&self, files: u64, bytes: u64) {
+        match &self.manner {
+            Manner::Bars(bars) => bars.expect(files, bytes),
+            Manner::Lines(lines) => lines.expect(files, bytes),
+            Manner::Json(_) | Manner::Silent => {}
+        }
+    }
+
     /// Takes bars off the screen, so that a summary stands alone.
     pub fn finish(&self) {
         match &self.manner {
