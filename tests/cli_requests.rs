@@ -69,13 +69,8 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
     assert!(packs >= 3, "{steps:?}");
     assert!(steps.len() <= 8 + packs, "{steps:?}");
     let others: Vec<_> = steps.iter().filter(|step| *step != "PUT packs/000/object").collect();
-    let expected = [
-        "MKCOL packs/000",
-        "PROPFIND packs/000",
-        "MKCOL log/000",
-        "PUT log/000/object",
-        "PROPFIND log/000",
-    ];
+    let expected =
+        ["MKCOL packs/000", "PROPFIND packs/000", "MKCOL log/000", "PUT log/000/object", "PROPFIND log/000"];
     assert_eq!(others, expected);
 
     let unchanged = cli.summary(&backup);

@@ -32,7 +32,10 @@ fn round(url: &str) {
         assert_same(expected, &out);
     }
     let checked = machine_without_state.summary(&["check", "--read-data"]);
-    assert_eq!(checked["problems"].as_array().map(Vec::len).or(checked["problems"].as_u64().map(|n| n as usize)), Some(0));
+    assert_eq!(
+        checked["problems"].as_array().map(Vec::len).or(checked["problems"].as_u64().map(|n| n as usize)),
+        Some(0)
+    );
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -93,7 +93,9 @@ impl Session {
         let known = state.meta(Meta::Descriptor)?.is_some();
         let options = RetryOptions { credentials_worked: known, ..RetryOptions::default() };
         let clock = Arc::new(SystemClock);
-        let retrying = Retrying::new(store, options, clock.clone()).observed_by(self.display.clone());
+        let retrying = Retrying::new(store, options, clock.clone())
+            .observed_by(self.display.clone())
+            .stopped_by(self.interrupt.cancel.clone());
         let means = Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) };
         Ok(Ready { destination, means, password, state_is_new })
     }

@@ -35,6 +35,11 @@ impl Filling {
         Self { batch, target, report, overwrite, states, full_disk: Mutex::default() }
     }
 
+    /// Tells that so many bytes came.
+    pub(super) fn received(&self, bytes: u64) {
+        self.report.tell(Event::Transferred { up: 0, down: bytes });
+    }
+
     /// Makes the files that have no chunks: empty ones, and those that are one hole.
     pub(super) fn make_empty_files(&self) {
         for (number, file) in self.batch.files.iter().enumerate().filter(|(_, file)| file.chunks == 0) {

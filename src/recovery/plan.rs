@@ -142,7 +142,8 @@ impl Planner {
                 hand_on(self.take_batch())?;
             }
         }
-        if !any && !(self.options.includes.is_empty() && self.options.excludes.is_empty()) {
+        let filtered = !self.options.includes.is_empty() || !self.options.excludes.is_empty();
+        if filtered && !any {
             return Err(RecoveryError::NothingSelected { snapshot: short });
         }
         hand_on(self.take_batch())?;

@@ -2,7 +2,7 @@
 //! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
 
 use super::{PackToSend, Shared, WriterOptions};
-use crate::format::frame::{FrameDecoder, FrameEncoder};
+use crate::format::frame::FrameEncoder;
 use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
 use crate::format::padding::padme;
 use crate::repository::{Repository, RepositoryError};
@@ -154,9 +154,8 @@ impl Assembler {
             return Ok(());
         }
         let FinishedPack { bytes, entry } = pack.finish().map_err(damaged)?;
-        let mut decoder = FrameDecoder::new().map_err(damaged)?;
         let (keyring, id) = (self.repository.keyring(), self.repository.id());
-        let read_back = verify_pack(&bytes, keyring, id, &mut decoder).map_err(damaged)?;
+        let read_back = verify_pack(&bytes, keyring, id).map_err(damaged)?;
         if read_back != entry {
             let reason = crate::format::FormatError::Damaged("it reads back as another one");
             return Err(damaged(reason));
