@@ -7,8 +7,13 @@
 //! and [`check`]; [`config`] settings; [`server`] an embedded WebDAV server; [`cli`] the command
 //! line.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
 pub mod backup;
 pub mod check;
+pub mod cli;
+pub mod config;
 pub mod files;
 pub mod format;
 pub mod manifest;

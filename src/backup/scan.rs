@@ -13,7 +13,7 @@ use crate::format::record::Tally;
 use crate::format::record::snapshot::MAX_PROBLEMS;
 use crate::manifest::ManifestError;
 use crate::model::clock::Clock;
-use crate::model::entry::{Content, Entry, Node};
+use crate::model::entry::{Content, Entry, Metadata, Node};
 use crate::model::path::EntryPath;
 use crate::progress::{Event, FileAction, Observer, Problem};
 use crate::repository::{Cancel, RepositoryError};
@@ -172,10 +172,15 @@ impl<'a> Scan<'a> {
             // It could not be read, or vanished: what was known of it is gone.
             return last.map_or(Ok(()), |merged| self.gone(&merged));
         };
-        let action = if last_entry == Some(&entry) { FileAction::Unmodified } else { action };
+        let equal = |last: &Entry| {
+            // That it was read right after a change is no change.
+            let meta = Metadata { racy: entry.meta.racy, ..last.meta.clone() };
+            last.node == entry.node && meta == entry.meta
+        };
+        let action = if last_entry.is_some_and(equal) { FileAction::Unmodified } else { action };
         self.count(&entry, action);
+        self.found.differs |= last_entry != Some(&entry);
         if action != FileAction::Unmodified {
-            self.found.differs = true;
             self.observer.event(Event::File { path: &entry.path.display(), action });
         }
         let as_base = last.as_ref().is_some_and(|last| last.base.as_ref() == Some(&entry));

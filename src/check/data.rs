@@ -3,7 +3,6 @@
 use super::suffering::Damage;
 use super::{CheckOptions, CheckOutcome};
 use crate::format::FormatError;
-use crate::format::frame::FrameDecoder;
 use crate::format::pack::{PackEntry, verify_pack};
 use crate::model::id::ObjectId;
 use crate::progress::{Event, Observer};
@@ -86,7 +85,7 @@ async fn read_one(repository: &Repository, pack: &Arc<PackEntry>) -> Result<Opti
     };
     let (keyring, id, expected) = (repository.keyring().clone(), repository.id(), pack.clone());
     let verified = tokio::task::spawn_blocking(move || -> Result<(), FormatError> {
-        let mut found = verify_pack(&bytes, &keyring, id, &mut FrameDecoder::new()?)?;
+        let mut found = verify_pack(&bytes, &keyring, id)?;
         found.folder = expected.folder;
         if found.object != expected.object {
             return Err(FormatError::Damaged("its bytes do not have the hash that its name says"));

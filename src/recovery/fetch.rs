@@ -81,6 +81,7 @@ pub(super) async fn fill(
         let (job, bytes) = next?;
         match bytes {
             Ok(bytes) => {
+                filling.received(bytes.len() as u64);
                 let (opened, files) = (repository.clone(), filling.clone());
                 let lost = blocking(move || open_frames(&opened, &files, job, &bytes, threads)).await?;
                 if let Some((job, frames)) = lost {

@@ -20,7 +20,7 @@ pub(super) struct Filling {
 }
 
 struct FileState {
-    file: Option<NewFile>,
+    file: Option<Box<NewFile>>,
     missing: u32,
     failed: bool,
 }
@@ -35,6 +35,11 @@ impl Filling {
         Self { batch, target, report, overwrite, states, full_disk: Mutex::default() }
     }
 
+    /// Tells that so many bytes came.
+    pub(super) fn received(&self, bytes: u64) {
+        self.report.tell(Event::Transferred { up: 0, down: bytes });
+    }
+
     /// Makes the files that have no chunks: empty ones, and those that are one hole.
     pub(super) fn make_empty_files(&self) {
         for (number, file) in self.batch.files.iter().enumerate().filter(|(_, file)| file.chunks == 0) {
@@ -44,7 +49,7 @@ impl Filling {
                 self.fail(&mut state, number as u32, error);
                 continue;
             }
-            self.report.written(&file.relative, file.size, FileAction::Restored);
+            self.report.written(&file.relative, FileAction::Restored);
         }
     }
 
@@ -92,7 +97,7 @@ impl Filling {
     ) -> Result<(), PlaceError> {
         let mut file = match state.file.take() {
             Some(file) => file,
-            None => self.begin(chunk.file)?,
+            None => Box::new(self.begin(chunk.file)?),
         };
         file.write_at(chunk.offset, content)?;
         self.report.tell(Event::Advanced { files: 0, bytes: content.len() as u64 });
@@ -103,7 +108,7 @@ impl Filling {
         }
         let wanted = &self.batch.files[chunk.file as usize];
         file.finish(&wanted.meta, self.overwrite)?;
-        self.report.written(&wanted.relative, wanted.size, FileAction::Restored);
+        self.report.written(&wanted.relative, FileAction::Restored);
         Ok(())
     }
 

@@ -19,9 +19,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A batch has at most so many files: what a restore holds in memory.
-const BATCH_FILES: usize = 100_000;
+const BATCH_FILES: usize = 32_768;
 /// A batch has at most so many chunks.
-const BATCH_CHUNKS: usize = 400_000;
+const BATCH_CHUNKS: usize = 262_144;
 
 /// A file that needs content.
 #[derive(Debug)]
@@ -142,7 +142,8 @@ impl Planner {
                 hand_on(self.take_batch())?;
             }
         }
-        if !any && !(self.options.includes.is_empty() && self.options.excludes.is_empty()) {
+        let filtered = !self.options.includes.is_empty() || !self.options.excludes.is_empty();
+        if filtered && !any {
             return Err(RecoveryError::NothingSelected { snapshot: short });
         }
         hand_on(self.take_batch())?;
@@ -193,7 +194,9 @@ impl Planner {
                 None => false,
             };
             if right {
-                self.report.already_right(relative, entry.node.size());
+                if matches!(entry.node, Node::File(_)) {
+                    self.report.already_right(relative, entry.node.size());
+                }
                 self.note_first_name(&entry, relative);
                 return Ok(());
             }
@@ -225,7 +228,7 @@ impl Planner {
     fn make(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
         if let Some(first) = self.first_name(&entry) {
             let link = LateLink { first: first.clone(), relative: relative.to_vec() };
-            self.report.written(relative, entry.node.size(), FileAction::Restored);
+            self.report.written(relative, FileAction::Restored);
             self.late_links.push(link);
             return Ok(());
         }
@@ -375,15 +378,15 @@ fn is_special(existing: &Existing, node: &Node) -> bool {
 
 impl Report {
     fn already_right(&self, relative: &[u8], size: u64) {
-        self.right(size);
+        self.right();
         let shown = display_bytes(relative);
         self.tell(Event::File { path: &shown, action: FileAction::AlreadyRight });
         self.tell(Event::Advanced { files: 1, bytes: size });
     }
 
     /// A file is whole under its name.
-    pub(super) fn written(&self, relative: &[u8], size: u64, action: FileAction) {
-        self.wrote(size);
+    pub(super) fn written(&self, relative: &[u8], action: FileAction) {
+        self.wrote();
         let shown = display_bytes(relative);
         self.tell(Event::File { path: &shown, action });
         self.tell(Event::Advanced { files: 1, bytes: 0 });

@@ -27,11 +27,11 @@ impl Report {
         outcome.bytes += size;
     }
 
-    pub(super) fn right(&self, _size: u64) {
+    pub(super) fn right(&self) {
         self.lock().files_already_right += 1;
     }
 
-    pub(super) fn wrote(&self, _size: u64) {
+    pub(super) fn wrote(&self) {
         self.lock().files_written += 1;
     }
 

@@ -61,9 +61,7 @@ impl RecoveryService {
                 None => {
                     let jobs = fetch::jobs(repository, &batch)?;
                     cost = add(cost, &fetch::cost(&jobs));
-                    for file in &batch.files {
-                        report.wrote(file.size);
-                    }
+                    batch.files.iter().for_each(|_| report.wrote());
                 }
                 Some(target) => {
                     let filling = Filling::new(batch, target.clone(), report.clone(), options.overwrite);

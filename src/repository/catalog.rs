@@ -14,6 +14,9 @@ use crate::progress::Problem;
 use futures_util::StreamExt;
 use rusqlite::Transaction;
 
+/// Writer, sequence, hash and the hash before it of a record.
+type Link = (Vec<u8>, i64, Vec<u8>, Option<Vec<u8>>);
+
 /// Records fetched at the same time.
 const FETCHES: usize = 4;
 
@@ -134,7 +137,7 @@ impl Repository {
         let (links, covered) = self.state().read("follow the chain of records", |connection| {
             let sql = "SELECT writer, sequence, object, previous FROM records
                        WHERE writer IS NOT NULL ORDER BY writer, sequence, object";
-            let links: Vec<(Vec<u8>, i64, Vec<u8>, Option<Vec<u8>>)> = connection
+            let links: Vec<Link> = connection
                 .prepare_cached(sql)?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
                 .collect::<rusqlite::Result<_>>()?;

@@ -1,7 +1,6 @@
 //! An opened repository: the catalog of snapshots and packs, a writer that turns chunks into
 //! packs, a reader that turns ids into verified bytes, and publishing of records.
 
-pub mod cancel;
 pub mod catalog;
 pub mod checkpoint;
 pub mod error;
@@ -16,7 +15,7 @@ pub mod snapshots;
 pub mod writer;
 
 pub use crate::format::descriptor::InitOptions;
-pub use cancel::Cancel;
+pub use crate::model::cancel::Cancel;
 pub use error::RepositoryError;
 
 use crate::format::chunker::Chunker;

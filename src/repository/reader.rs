@@ -3,7 +3,6 @@
 
 use super::{Repository, RepositoryError};
 use crate::format::FormatError;
-use crate::format::frame::FrameDecoder;
 use crate::format::names;
 use crate::format::pack::{FrameOpener, PackEntry};
 use crate::format::record::Stream;
@@ -107,11 +106,8 @@ impl Repository {
 
 /// Opens frames of one pack out of fetched bytes. Keeps its working memory.
 pub struct FrameReader<'a> {
-    repository: &'a Repository,
     pack: &'a PackEntry,
-    opener: FrameOpener,
-    decoder: FrameDecoder,
-    scratch: Vec<u8>,
+    opener: FrameOpener<'a>,
     plain: Vec<u8>,
 }
 
@@ -119,14 +115,8 @@ impl<'a> FrameReader<'a> {
     /// A reader for the frames of `pack`.
     pub fn new(repository: &'a Repository, pack: &'a PackEntry) -> Result<Self, RepositoryError> {
         let damaged = |reason| RepositoryError::damaged(names::pack(pack.folder, &pack.object), reason);
-        Ok(Self {
-            repository,
-            pack,
-            opener: FrameOpener::new(repository.keyring(), repository.id(), pack).map_err(damaged)?,
-            decoder: FrameDecoder::new().map_err(damaged)?,
-            scratch: Vec::new(),
-            plain: Vec::new(),
-        })
+        let opener = FrameOpener::new(repository.keyring(), repository.id(), pack).map_err(damaged)?;
+        Ok(Self { pack, opener, plain: Vec::new() })
     }
 
     /// Opens frame `number`, whose sealed bytes begin at `at` in `bytes`, and hands on each of
@@ -145,10 +135,7 @@ impl<'a> FrameReader<'a> {
         let sealed = bytes
             .get(at as usize..(at as usize).saturating_add(frame.sealed_len as usize))
             .ok_or_else(|| damaged(FormatError::Damaged("it is shorter than its frames")))?;
-        let (keyring, decoder) = (self.repository.keyring(), &mut self.decoder);
-        self.opener
-            .open(keyring, number, frame, sealed, decoder, &mut self.scratch, &mut self.plain)
-            .map_err(damaged)?;
+        self.opener.open(number, frame, sealed, &mut self.plain).map_err(damaged)?;
         let mut rest = self.plain.as_slice();
         for chunk in &frame.chunks {
             let Some((content, after)) = rest.split_at_checked(chunk.len as usize) else { break };

@@ -2,6 +2,7 @@
 //! by looking: the one place that knows how patient filbert is.
 
 use super::{ErrorKind, Listing, SharedStore, Store, StoreError, TrafficCount};
+use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Silent};
@@ -18,6 +19,9 @@ const TAIL_BYTES: u64 = 1024;
 
 /// Waits shorter than this are not told to the observer.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
+
+/// A wish to stop is looked for so often while waiting.
+const CANCEL_STEP: Duration = Duration::from_millis(200);
 
 /// How patient to be.
 #[derive(Debug, Clone)]
@@ -55,6 +59,7 @@ pub struct Retrying {
     options: RetryOptions,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
+    cancel: Cancel,
     worked: AtomicBool,
 }
 
@@ -69,12 +74,18 @@ impl Retrying {
     /// `store`, tried again by `options`.
     pub fn new(store: SharedStore, options: RetryOptions, clock: Arc<dyn Clock>) -> Self {
         let worked = AtomicBool::new(options.credentials_worked);
-        Self { store, options, clock, observer: Arc::new(Silent), worked }
+        Self { store, options, clock, observer: Arc::new(Silent), cancel: Cancel::default(), worked }
     }
 
     /// Tells `observer` of waits of seconds and more.
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// Waits no longer when `cancel` is set.
+    pub fn stopped_by(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
         self
     }
 
@@ -102,7 +113,15 @@ impl Retrying {
             let until = later(self.clock.now(), wait);
             self.observer.event(Event::Waiting { until, reason: &error.to_string() });
         }
-        tokio::time::sleep(wait).await;
+        let mut left = wait;
+        while !left.is_zero() {
+            if self.cancel.is_cancelled() {
+                return Err(error);
+            }
+            let step = left.min(CANCEL_STEP);
+            tokio::time::sleep(step).await;
+            left -= step;
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of these")]
 
 pub mod apache;
+pub mod cli;
 pub mod dav;
 pub mod faulty;
 pub mod machine;

@@ -11,37 +11,46 @@ use crate::format::seal::{Role, Sealer};
 use crate::model::id::{ObjectId, RepositoryId};
 
 /// Opens single frames of one pack, with key material from the index and not from the server.
-pub struct FrameOpener {
+/// Keeps its working memory.
+pub struct FrameOpener<'k> {
+    keyring: &'k Keyring,
     sealer: Sealer,
+    decoder: FrameDecoder,
+    scratch: Vec<u8>,
 }
 
-impl FrameOpener {
+impl<'k> FrameOpener<'k> {
     /// An opener for the frames of `pack`.
-    pub fn new(keyring: &Keyring, repository: RepositoryId, pack: &PackEntry) -> Result<Self, FormatError> {
+    pub fn new(
+        keyring: &'k Keyring,
+        repository: RepositoryId,
+        pack: &PackEntry,
+    ) -> Result<Self, FormatError> {
         let header = Header { kind: ObjectKind::Pack, epoch: pack.epoch, repository, salt: pack.salt };
-        Ok(Self { sealer: Sealer::new(keyring, &header)? })
+        Self::with_sealer(keyring, Sealer::new(keyring, &header)?)
+    }
+
+    fn with_sealer(keyring: &'k Keyring, sealer: Sealer) -> Result<Self, FormatError> {
+        Ok(Self { keyring, sealer, decoder: FrameDecoder::new()?, scratch: Vec::new() })
     }
 
     /// Opens, decodes and verifies frame `number` into `plain`: every chunk has the content its
-    /// id names. `scratch` is working memory.
+    /// id names.
     pub fn open(
-        &self,
-        keyring: &Keyring,
+        &mut self,
         number: u32,
         frame: &FrameEntry,
         sealed: &[u8],
-        decoder: &mut FrameDecoder,
-        scratch: &mut Vec<u8>,
         plain: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        self.sealer.open_into(Role::Frame(number), sealed, scratch)?;
-        decoder.decode(scratch, frame.plain_len(), plain)?;
+        self.sealer.open_into(Role::Frame(number), sealed, &mut self.scratch)?;
+        self.decoder.decode(&self.scratch, frame.plain_len(), plain)?;
         let mut rest = plain.as_slice();
         for chunk in &frame.chunks {
             let (content, after) = rest
                 .split_at_checked(chunk.len as usize)
                 .ok_or(FormatError::Damaged("a frame is shorter than its chunks"))?;
-            if keyring.chunk_id(content) != chunk.id {
+            if self.keyring.chunk_id(content) != chunk.id {
                 return Err(FormatError::Damaged("a chunk's content is not what its id names"));
             }
             rest = after;
@@ -56,7 +65,6 @@ pub fn verify_pack(
     bytes: &[u8],
     keyring: &Keyring,
     repository: RepositoryId,
-    decoder: &mut FrameDecoder,
 ) -> Result<PackEntry, FormatError> {
     let (sealer, header, index) = read_footer(bytes, keyring, repository)?;
     let entry = PackEntry {
@@ -67,13 +75,13 @@ pub fn verify_pack(
         salt: header.salt,
         index,
     };
-    let opener = FrameOpener { sealer };
-    let (mut scratch, mut plain) = (Vec::new(), Vec::new());
+    let mut opener = FrameOpener::with_sealer(keyring, sealer)?;
+    let mut plain = Vec::new();
     for (number, at, frame) in entry.index.offsets() {
         let sealed = bytes
             .get(at as usize..at as usize + frame.sealed_len as usize)
             .ok_or(FormatError::Damaged("a pack is shorter than its frames"))?;
-        opener.open(keyring, number, frame, sealed, decoder, &mut scratch, &mut plain)?;
+        opener.open(number, frame, sealed, &mut plain)?;
     }
     Ok(entry)
 }
@@ -135,7 +143,7 @@ mod tests {
     }
 
     fn verify(bytes: &[u8], keyring: &Keyring) -> Result<PackEntry, FormatError> {
-        verify_pack(bytes, keyring, REPOSITORY, &mut FrameDecoder::new().unwrap())
+        verify_pack(bytes, keyring, REPOSITORY)
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
 
 use super::{PackToSend, Shared, WriterOptions};
-use crate::format::frame::{FrameDecoder, FrameEncoder};
+use crate::format::frame::FrameEncoder;
 use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
+use crate::format::padding::padme;
 use crate::repository::{Repository, RepositoryError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 /// Chunks that become one frame.
@@ -18,10 +19,44 @@ pub(super) struct FrameJob {
 pub(super) struct Assembler {
     repository: Repository,
     options: WriterOptions,
-    open: Mutex<Option<PackBuilder>>,
+    open: Mutex<Option<(PackBuilder, Token)>>,
     packs: Mutex<Option<mpsc::Sender<PackToSend>>>,
     spare: Mutex<Vec<Vec<u8>>>,
+    tokens: Tokens,
     shared: Arc<Shared>,
+}
+
+/// Bounds the packs that exist at the same time, from the first frame until they are sent.
+struct Tokens {
+    free: crossbeam_channel::Receiver<()>,
+    give_back: crossbeam_channel::Sender<()>,
+}
+
+/// The right to have a pack in memory.
+pub(super) struct Token(crossbeam_channel::Sender<()>);
+
+impl Tokens {
+    fn new(count: usize) -> Self {
+        let (give_back, free) = crossbeam_channel::bounded(count);
+        for _ in 0..count {
+            let _ = give_back.try_send(());
+        }
+        Self { free, give_back }
+    }
+
+    /// Waits until a pack may be begun. Packs that cannot be sent are dropped and give theirs
+    /// back, so nobody waits for ever.
+    fn take(&self) -> Token {
+        // It cannot be disconnected: `self` has both ends.
+        let _ = self.free.recv();
+        Token(self.give_back.clone())
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(());
+    }
 }
 
 impl Assembler {
@@ -37,6 +72,8 @@ impl Assembler {
             open: Mutex::default(),
             packs: Mutex::new(Some(packs)),
             spare: Mutex::default(),
+            // One is filled, one is read back.
+            tokens: Tokens::new(options.uploads.max(1) + 2),
             shared,
         }
     }
@@ -73,44 +110,52 @@ impl Assembler {
 
     /// Sends the pack that is open on its way and lets the sender know that it was the last.
     pub(super) fn close(&self) -> Result<(), RepositoryError> {
-        let last = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let last = self.lock_open().take();
         let sent = last.map_or(Ok(()), |pack| self.ship(pack));
         self.packs.lock().unwrap_or_else(PoisonError::into_inner).take();
         sent
     }
 
     fn append(&self, frame: &[u8], chunks: Vec<ChunkEntry>) -> Result<(), RepositoryError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = match &*open {
-            Some(pack) => pack.size_with(frame.len(), chunks.len()) > self.options.pack_bytes,
-            None => false,
-        };
-        let full_pack = if full { open.take() } else { None };
+        let full = |pack: &PackBuilder| pack.size_with(frame.len(), chunks.len()) > self.options.pack_bytes;
+        let mut open = self.lock_open();
+        // A full pack goes on its way before a place for the next is waited for. Meanwhile another
+        // thread may have filled the next one.
+        while let Some(pack) = open.take_if(|(pack, _)| !pack.is_empty() && full(pack)) {
+            drop(open);
+            self.ship(pack)?;
+            open = self.lock_open();
+        }
         let pack = match &mut *open {
-            Some(pack) => pack,
-            none => none.insert(self.new_pack()?),
+            Some((pack, _)) => pack,
+            none => {
+                let token = self.tokens.take();
+                &mut none.insert((self.new_pack()?, token)).0
+            }
         };
-        pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))?;
-        drop(open);
-        full_pack.map_or(Ok(()), |pack| self.ship(pack))
+        pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))
+    }
+
+    fn lock_open(&self) -> MutexGuard<'_, Option<(PackBuilder, Token)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn new_pack(&self) -> Result<PackBuilder, RepositoryError> {
         let repository = &self.repository;
         let salt = repository.salt()?;
-        PackBuilder::new(repository.keyring(), repository.id(), salt, 0)
+        let capacity = padme(self.options.pack_bytes as u64) as usize;
+        PackBuilder::new(repository.keyring(), repository.id(), salt, capacity)
             .map_err(|reason| RepositoryError::damaged("a new pack", reason))
     }
 
-    fn ship(&self, pack: PackBuilder) -> Result<(), RepositoryError> {
+    fn ship(&self, (pack, token): (PackBuilder, Token)) -> Result<(), RepositoryError> {
         let damaged = |reason| RepositoryError::damaged("a new pack, read back before sending,", reason);
         if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
             return Ok(());
         }
         let FinishedPack { bytes, entry } = pack.finish().map_err(damaged)?;
-        let mut decoder = FrameDecoder::new().map_err(damaged)?;
         let (keyring, id) = (self.repository.keyring(), self.repository.id());
-        let read_back = verify_pack(&bytes, keyring, id, &mut decoder).map_err(damaged)?;
+        let read_back = verify_pack(&bytes, keyring, id).map_err(damaged)?;
         if read_back != entry {
             let reason = crate::format::FormatError::Damaged("it reads back as another one");
             return Err(damaged(reason));
@@ -118,7 +163,7 @@ impl Assembler {
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.
         if let Some(sender) = sender {
-            let _ = sender.blocking_send(PackToSend { bytes, entry });
+            let _ = sender.blocking_send(PackToSend { bytes, entry, token });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::{Cancel, Repository, RepositoryError};
 use crate::format::pack::{ChunkEntry, PackEntry};
 use crate::model::id::ChunkId;
 use crate::progress::Observer;
-use assemble::{Assembler, FrameJob};
+use assemble::{Assembler, FrameJob, Token};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -218,4 +218,5 @@ impl PackWriter {
 struct PackToSend {
     bytes: Vec<u8>,
     entry: PackEntry,
+    token: Token,
 }

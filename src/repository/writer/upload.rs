@@ -60,7 +60,8 @@ async fn send(
     observer: &dyn Observer,
     shared: &Shared,
 ) -> Result<(), RepositoryError> {
-    let PackToSend { bytes, mut entry } = pack;
+    // The token goes back when this ends.
+    let PackToSend { bytes, mut entry, token: _token } = pack;
     entry.folder = folder;
     let path = names::pack(folder, &entry.object);
     let (size, body) = (entry.size, Bytes::from(bytes));

@@ -1,0 +1,219 @@
+//! The arguments as they are written. They mean nothing yet: each command makes its options of
+//! them.
+
+use super::parse::{self, PackSize, Percent};
+use crate::model::time::Timestamp;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Encrypted, incremental backups to WebDAV drives that count every request.
+#[derive(Debug, Parser)]
+#[command(name = "filbert", version, propagate_version = true, subcommand_required = true)]
+#[command(after_help = "Passwords come from FILBERT_PASSWORD and FILBERT_WEBDAV_PASSWORD, each also as \
+..._FILE or ..._COMMAND, from the settings, or from a prompt.\n\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read or were left alone, \
+10 no repository there, 11 the set is being backed up already, 12 wrong encryption password, \
+130 interrupted.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub global: GlobalArguments,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(super) struct GlobalArguments {
+    /// The repository: a URL, a folder, or a name from the settings
+    #[arg(long, short = 'r', global = true, value_name = "REPOSITORY")]
+    #[arg(env = "FILBERT_REPOSITORY", hide_env_values = true)]
+    pub repository: Option<String>,
+    /// The user on the WebDAV server
+    #[arg(long, global = true, value_name = "USER", env = "FILBERT_WEBDAV_USER", hide_env_values = true)]
+    pub webdav_user: Option<String>,
+    /// Where the local state is kept, which makes runs fast
+    #[arg(long, global = true, value_name = "FOLDER", env = "FILBERT_STATE_DIR", hide_env_values = true)]
+    pub state_dir: Option<PathBuf>,
+    /// How large packs are made
+    #[arg(long, global = true, value_name = "SIZE", env = "FILBERT_PACK_SIZE", hide_env_values = true)]
+    pub pack_size: Option<PackSize>,
+    /// The settings file
+    #[arg(long, global = true, value_name = "FILE", env = "FILBERT_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Write JSON to standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Tell nothing but problems and what was asked for
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell each file
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a repository
+    Init,
+    /// Back up folders and files; without --set all sets of the settings
+    Backup(BackupArguments),
+    /// List snapshots
+    Snapshots(SnapshotsArguments),
+    /// List what is in a snapshot
+    Ls(LsArguments),
+    /// Bring a snapshot back into a folder
+    Restore(RestoreArguments),
+    /// Check that everything is there and whole
+    Check(CheckArguments),
+    /// Show the main job on a WebDAV server of its own
+    Demo(DemoArguments),
+    /// Write a completion script for a shell
+    Completions(CompletionsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArguments {
+    /// Folders and files; without any those of the settings, else those of the last snapshot
+    #[arg(value_name = "PATH", requires = "set")]
+    pub paths: Vec<PathBuf>,
+    /// The name of what is backed up
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub set: Option<String>,
+    #[command(flatten)]
+    pub patterns: PatternArguments,
+    /// Read every byte again, and write a whole manifest
+    #[arg(long)]
+    pub full: bool,
+    /// Send nothing, only tell what would be sent
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Label the snapshot
+    #[arg(long = "tag", value_name = "T")]
+    pub tags: Vec<String>,
+    /// Describe the snapshot
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// Do not leave the file systems of the sources
+    #[arg(long)]
+    pub one_file_system: bool,
+    /// A changed inode number alone is no change (network file systems)
+    #[arg(long)]
+    pub ignore_inode: bool,
+    /// Back up folders marked as caches by CACHEDIR.TAG as well
+    #[arg(long)]
+    pub no_cachedir_tag: bool,
+    /// Back up as this machine
+    #[arg(long, value_name = "HOST", hide = true)]
+    pub host: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PatternArguments {
+    /// Take only what matches
+    #[arg(long = "include", value_name = "GLOB", value_parser = parse::pattern)]
+    pub includes: Vec<String>,
+    /// Leave out what matches
+    #[arg(long = "exclude", value_name = "GLOB", value_parser = parse::pattern)]
+    pub excludes: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetArguments {
+    /// Only of this set
+    #[arg(long, value_name = "NAME")]
+    pub set: Option<String>,
+    /// Only of this machine
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SnapshotsArguments {
+    #[command(flatten)]
+    pub set: SetArguments,
+    /// Only the newest of each set
+    #[arg(long)]
+    pub latest: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LsArguments {
+    /// An id, its beginning, or `latest`
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshot: String,
+    /// Only this folder or file, as shown
+    #[arg(value_name = "PATH")]
+    pub path: Option<OsString>,
+    #[command(flatten)]
+    pub set: SetArguments,
+    /// Show modes, owners, sizes and times
+    #[arg(long, short)]
+    pub long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArguments {
+    /// An id, its beginning, or `latest`
+    #[arg(value_name = "SNAPSHOT")]
+    pub snapshot: String,
+    /// The folder to restore into
+    #[arg(long, value_name = "DIR")]
+    pub target: PathBuf,
+    #[command(flatten)]
+    pub set: SetArguments,
+    /// The newest at or before this time: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub at: Option<Timestamp>,
+    #[command(flatten)]
+    pub patterns: PatternArguments,
+    /// Replace files that are in the way and differ
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Write nothing, only tell what would be written
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Read all data
+    #[arg(long, conflicts_with = "read_data_subset")]
+    pub read_data: bool,
+    /// Read a share of the data, chosen at random
+    #[arg(long, value_name = "PERCENT%")]
+    pub read_data_subset: Option<Percent>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// The folder to show it with; its files are copied first and never changed
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_every_command_takes_may_stand_before_and_after_it() {
+        for words in [["filbert", "--json", "init"], ["filbert", "init", "--json"]] {
+            assert!(Arguments::try_parse_from(words).unwrap().global.json);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `filbert backup`: one set, or all sets of the settings one after another.
+
+use super::args::BackupArguments;
+use super::destination::Destination;
+use super::environment;
+use super::error::CliError;
+use super::estimate;
+use super::exit::Exit;
+use super::render::{Requests, counted, requests, size};
+use super::session::{Opened, Session};
+use super::told;
+use super::which::state_word;
+use crate::backup::{BackupOptions, BackupOutcome, BackupService};
+use crate::config::SetSettings;
+use crate::format::record::{SnapshotKind, SnapshotState};
+use crate::model::set::SetId;
+use crate::store::TrafficCount;
+use serde::Serialize;
+use std::time::Instant;
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    r#type: &'static str,
+    set: &'a str,
+    host: &'a str,
+    snapshot: Option<String>,
+    kind: SnapshotKind,
+    state: &'static str,
+    files_new: u64,
+    files_changed: u64,
+    files_unmodified: u64,
+    files_removed: u64,
+    bytes_read: u64,
+    bytes_added: u64,
+    bytes_sent: u64,
+    bytes_received: u64,
+    requests: Requests,
+    problems: u64,
+    duration_ms: u64,
+    dry_run: bool,
+}
+
+pub(super) async fn run(session: &Session, wish: &BackupArguments) -> Result<Exit, CliError> {
+    let mut opened = Vec::new();
+    if let Some(name) = &wish.set {
+        return one_set(session, wish, name, &mut opened).await;
+    }
+    if session.settings.sets.is_empty() {
+        return Err(CliError::Usage(
+            "nothing to back up: give a set and its folders (`filbert backup FOLDER --set NAME`), or \
+             describe sets in the settings ([sets.NAME] with `sources`)"
+                .to_owned(),
+        ));
+    }
+    let mut exit = Exit::Done;
+    for (name, _) in &session.settings.sets {
+        session.output.note(&format!("set {name}:"));
+        let ended = one_set(session, wish, name, &mut opened).await;
+        let ended = ended.unwrap_or_else(|error| told(session.output, &error));
+        exit = exit.worse(ended);
+        if session.interrupt.cancel.is_cancelled() {
+            return Ok(exit.worse(Exit::Interrupted));
+        }
+    }
+    Ok(exit)
+}
+
+async fn one_set(
+    session: &Session,
+    wish: &BackupArguments,
+    name: &str,
+    opened: &mut Vec<Opened>,
+) -> Result<Exit, CliError> {
+    let started = Instant::now();
+    let (opened, before) = open(session, name, opened).await?;
+    let options = options(session, wish, name, &opened);
+    let set = options.set.clone();
+    let service = BackupService::new(opened.repository.clone());
+    let estimate = estimate::start(&opened, &options, &session.display);
+    let outcome = service.run(options, session.display.clone()).await;
+    drop(estimate);
+    session.display.finish();
+    let outcome = outcome?;
+    for problem in &outcome.problems {
+        session.display.problem(problem);
+    }
+    let traffic = opened.store.traffic().since(&before);
+    if session.output.json {
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        session.output.json(&summary(&set, &outcome, traffic, duration_ms, wish.dry_run));
+    } else {
+        tell(session, &set, &outcome, &traffic, started, wish.dry_run);
+    }
+    let whole = outcome.state == SnapshotState::Whole && outcome.problem_count == 0;
+    Ok(if whole { Exit::Done } else { Exit::NotAll })
+}
+
+/// The repository of set `name`, and what its store had done before. Sets of one repository share
+/// it, and its key derivation; the first one pays for the opening.
+async fn open(
+    session: &Session,
+    name: &str,
+    all: &mut Vec<Opened>,
+) -> Result<(Opened, TrafficCount), CliError> {
+    let meant =
+        Destination::resolve(&session.arguments, &session.settings, Some(name), &session.current_dir)?;
+    if let Some(known) = all.iter().find(|known| known.destination.state == meant.state) {
+        return Ok((known.clone(), known.store.traffic()));
+    }
+    let opened = session.open(Some(name)).await?;
+    all.push(opened.clone());
+    Ok((opened, TrafficCount::default()))
+}
+
+/// The command line first, then the settings; patterns and tags of both.
+fn options(session: &Session, wish: &BackupArguments, name: &str, opened: &Opened) -> BackupOptions {
+    let none = SetSettings::default();
+    let set = session.settings.set(name).unwrap_or(&none);
+    let joined = |settings: &[String], given: &[String]| [settings, given].concat();
+    let sources = if wish.paths.is_empty() { set.sources.clone() } else { wish.paths.clone() };
+    let host = wish.host.clone().unwrap_or_else(environment::host);
+    BackupOptions {
+        includes: joined(&set.include, &wish.patterns.includes),
+        excludes: joined(&set.exclude, &wish.patterns.excludes),
+        full: wish.full,
+        dry_run: wish.dry_run,
+        one_file_system: wish.one_file_system || set.one_file_system,
+        ignore_inode: wish.ignore_inode || set.ignore_inode,
+        exclude_caches: !wish.no_cachedir_tag,
+        skip: opened.own_folders(),
+        tags: joined(&set.tags, &wish.tags),
+        description: wish.description.clone().or_else(|| set.description.clone()),
+        writer: opened.writer(),
+        cancel: session.interrupt.cancel.clone(),
+        ..BackupOptions::new(SetId::new(host, name), sources, session.current_dir.clone())
+    }
+}
+
+fn summary<'a>(
+    set: &'a SetId,
+    outcome: &BackupOutcome,
+    traffic: TrafficCount,
+    duration_ms: u64,
+    dry_run: bool,
+) -> Summary<'a> {
+    Summary {
+        r#type: "summary",
+        set: &set.name,
+        host: &set.host,
+        snapshot: outcome.snapshot.map(|id| id.to_string()),
+        kind: outcome.kind,
+        state: state_word(outcome.state),
+        files_new: outcome.tally.files_new,
+        files_changed: outcome.tally.files_changed,
+        files_unmodified: outcome.tally.files_unmodified,
+        files_removed: outcome.tally.files_removed,
+        bytes_read: outcome.bytes_read,
+        bytes_added: outcome.tally.bytes_added,
+        bytes_sent: traffic.bytes_up,
+        bytes_received: traffic.bytes_down,
+        requests: Requests(traffic),
+        problems: outcome.problem_count,
+        duration_ms,
+        dry_run,
+    }
+}
+
+fn tell(
+    session: &Session,
+    set: &SetId,
+    outcome: &BackupOutcome,
+    traffic: &TrafficCount,
+    started: Instant,
+    dry_run: bool,
+) {
+    let (output, tally) = (session.output, &outcome.tally);
+    output.summary(&match &outcome.snapshot {
+        Some(id) => format!("snapshot {} of set {}", id.short(), set.name),
+        None => format!("dry run of set {}: nothing was sent", set.name),
+    });
+    output.summary(&format!(
+        "  files: {} new, {} changed, {} unmodified, {} removed; {} in all",
+        tally.files_new,
+        tally.files_changed,
+        tally.files_unmodified,
+        tally.files_removed,
+        size(tally.bytes)
+    ));
+    let new = if dry_run {
+        format!("{} new", size(tally.bytes_added))
+    } else {
+        format!("{} sent", size(traffic.bytes_up))
+    };
+    output.summary(&format!(
+        "  {} read, {new}, {}, {:.1} s",
+        size(outcome.bytes_read),
+        requests(traffic),
+        started.elapsed().as_secs_f64()
+    ));
+    if outcome.problem_count > 0 {
+        output.warn(&format!(
+            "{} could not be backed up (see above); the snapshot is {}",
+            counted(outcome.problem_count, "item"),
+            state_word(outcome.state)
+        ));
+    }
+}

@@ -1,0 +1,47 @@
+//! What ends a command early, and with which exit code.
+
+use crate::backup::BackupError;
+use crate::config::{PlaceError, SettingsError};
+use crate::recovery::RecoveryError;
+use crate::repository::RepositoryError;
+use crate::state::StateError;
+use crate::store::WebdavOptionsError;
+
+/// A command that came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// The command line asks for what cannot be.
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    #[error(transparent)]
+    Address(#[from] WebdavOptionsError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// Somebody pressed Ctrl-C where nothing had to be brought to an end.
+    #[error("interrupted")]
+    Interrupted,
+    /// Everything else. Never with a secret in it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        CliError::Repository(error.into())
+    }
+}
+
+impl CliError {
+    /// A failure to do `what`.
+    pub fn failed(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
+        CliError::Failed(format!("cannot {what}: {why}"))
+    }
+}

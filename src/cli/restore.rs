@@ -1,0 +1,118 @@
+//! `filbert restore`: a snapshot back into a folder.
+
+use super::args::RestoreArguments;
+use super::environment;
+use super::error::CliError;
+use super::exit::Exit;
+use super::render::{Requests, counted, local_time, requests, size};
+use super::session::Session;
+use super::which;
+use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
+use crate::repository::snapshots::SnapshotInfo;
+use crate::store::TrafficCount;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Summary {
+    r#type: &'static str,
+    snapshot: String,
+    files: u64,
+    bytes: u64,
+    files_written: u64,
+    files_already_right: u64,
+    left_alone: u64,
+    problems: u64,
+    bytes_received: u64,
+    requests: Requests,
+    duration_ms: u64,
+    dry_run: bool,
+}
+
+pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exit, CliError> {
+    let (opened, problems) = session.open_up_to_date().await?;
+    for problem in &problems {
+        session.display.problem(problem);
+    }
+    let snapshot = which::choose(session, &opened, &wish.snapshot, &wish.set, wish.at)?;
+    let options = RestoreOptions {
+        snapshot: snapshot.clone(),
+        target: session.current_dir.join(&wish.target),
+        includes: wish.patterns.includes,
+        excludes: wish.patterns.excludes,
+        overwrite: wish.overwrite,
+        dry_run: wish.dry_run,
+        threads: environment::threads(),
+        cancel: session.interrupt.cancel.clone(),
+    };
+    let service = RecoveryService::new(opened.repository.clone());
+    let outcome = service.run(options, session.display.clone()).await;
+    session.display.finish();
+    let outcome = outcome?;
+    for problem in &outcome.problems {
+        session.display.problem(problem);
+    }
+    // Of a dry run the service tells what the restore would take.
+    let traffic = if wish.dry_run { outcome.traffic.clone() } else { opened.store.traffic() };
+    if session.output.json {
+        session.output.json(&Summary {
+            r#type: "summary",
+            snapshot: snapshot.id.to_string(),
+            files: outcome.files,
+            bytes: outcome.bytes,
+            files_written: outcome.files_written,
+            files_already_right: outcome.files_already_right,
+            left_alone: outcome.left_alone,
+            problems: outcome.problem_count,
+            bytes_received: traffic.bytes_down,
+            requests: Requests(traffic),
+            duration_ms: session.duration_ms(),
+            dry_run: wish.dry_run,
+        });
+    } else {
+        tell(session, &snapshot, &outcome, &traffic, wish.dry_run);
+    }
+    if outcome.disk_full {
+        session
+            .output
+            .error("the disk of the target is full: make room and restore again; what is right stays");
+        return Ok(Exit::Failed);
+    }
+    Ok(if outcome.left_alone > 0 || outcome.problem_count > 0 { Exit::NotAll } else { Exit::Done })
+}
+
+fn tell(
+    session: &Session,
+    snapshot: &SnapshotInfo,
+    outcome: &RestoreOutcome,
+    traffic: &TrafficCount,
+    dry_run: bool,
+) {
+    let output = session.output;
+    let (id, time) = (snapshot.id.short(), local_time(snapshot.time_ms));
+    let (done, received) =
+        if dry_run { ("would restore", "would receive") } else { ("restored", "received") };
+    output.summary(&format!(
+        "{done} snapshot {id} of {time}: {}, {} ({} written, {} right already)",
+        counted(outcome.files, "file"),
+        size(outcome.bytes),
+        outcome.files_written,
+        outcome.files_already_right
+    ));
+    output.summary(&format!(
+        "{received} {} in {}, {:.1} s",
+        size(traffic.bytes_down),
+        requests(traffic),
+        session.started.elapsed().as_secs_f64()
+    ));
+    if outcome.left_alone > 0 {
+        output.warn(&format!(
+            "{} in the way and different, left alone: --overwrite replaces them",
+            counted(outcome.left_alone, "thing")
+        ));
+    }
+    // What was left alone is among the problems.
+    let others = outcome.problem_count.saturating_sub(outcome.left_alone);
+    if others > 0 {
+        output.warn(&format!("{} (see above)", counted(others, "problem")));
+    }
+}

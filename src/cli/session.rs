@@ -1,0 +1,154 @@
+//! What a command works with: settings, where to tell things, and the way from a name to an opened
+//! repository.
+
+use super::args::GlobalArguments;
+use super::destination::Destination;
+use super::environment;
+use super::error::CliError;
+use super::interrupt::Interrupt;
+use super::output::Output;
+use super::progress::{self, Display};
+use crate::config::{Place, Settings};
+use crate::model::clock::SystemClock;
+use crate::model::entropy::SystemEntropy;
+use crate::model::secret::SecretText;
+use crate::progress::Problem;
+use crate::repository::writer::WriterOptions;
+use crate::repository::{Means, Repository, RepositoryError};
+use crate::state::Database;
+use crate::state::meta::Meta;
+use crate::store::{RetryOptions, Retrying, SharedStore};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One run of the program.
+pub(super) struct Session {
+    /// Flags and variables.
+    pub arguments: GlobalArguments,
+    /// The settings file's content.
+    pub settings: Settings,
+    /// Where words go.
+    pub output: Output,
+    /// Ctrl-C.
+    pub interrupt: Interrupt,
+    /// What relative paths are relative to.
+    pub current_dir: PathBuf,
+    /// Shows what the services tell.
+    pub display: Arc<Display>,
+    /// When it began.
+    pub started: Instant,
+}
+
+/// A repository that is about to be opened: passwords are known, nothing was sent.
+pub(super) struct Ready {
+    /// Where it is.
+    pub destination: Destination,
+    /// What it works with.
+    pub means: Means,
+    /// The encryption password.
+    pub password: SecretText,
+    /// The folder of the local state was made for this run.
+    state_is_new: bool,
+}
+
+/// An opened repository.
+#[derive(Clone)]
+pub(super) struct Opened {
+    /// Where it is.
+    pub destination: Destination,
+    /// It.
+    pub repository: Repository,
+    /// Its store, which counts the requests.
+    pub store: SharedStore,
+}
+
+impl Session {
+    /// Reads the settings.
+    pub fn start(arguments: GlobalArguments) -> Result<Self, CliError> {
+        let output = Output { json: arguments.json, quiet: arguments.quiet, verbose: arguments.verbose };
+        let current_dir =
+            environment::current_dir().map_err(|error| CliError::failed("find the current folder", error))?;
+        let home = environment::home();
+        let named = arguments.config.clone().filter(|path| !path.as_os_str().is_empty());
+        let settings = match named {
+            Some(file) => Settings::read(&current_dir.join(file), home.as_deref())?,
+            None => match environment::settings_file().filter(|file| file.exists()) {
+                Some(file) => Settings::read(&file, home.as_deref())?,
+                None => Settings::default(),
+            },
+        };
+        let display = Arc::new(progress::display(output));
+        let (interrupt, started) = (Interrupt::default(), Instant::now());
+        Ok(Self { arguments, settings, output, interrupt, current_dir, display, started })
+    }
+
+    /// The repository that is meant, with its passwords. Sends nothing.
+    pub fn prepare(&self, set: Option<&str>, new_password: bool) -> Result<Ready, CliError> {
+        let destination = Destination::resolve(&self.arguments, &self.settings, set, &self.current_dir)?;
+        let store = destination.store()?;
+        let password = destination.password.get(new_password)?;
+        let state_is_new = !destination.state.exists();
+        let state = Arc::new(Database::open(&destination.state)?);
+        let known = state.meta(Meta::Descriptor)?.is_some();
+        let options = RetryOptions { credentials_worked: known, ..RetryOptions::default() };
+        let clock = Arc::new(SystemClock);
+        let retrying = Retrying::new(store, options, clock.clone())
+            .observed_by(self.display.clone())
+            .stopped_by(self.interrupt.cancel.clone());
+        let means = Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) };
+        Ok(Ready { destination, means, password, state_is_new })
+    }
+
+    /// Opens the repository that is meant. Asks the store only if the local state is new.
+    pub async fn open(&self, set: Option<&str>) -> Result<Opened, CliError> {
+        let ready = self.prepare(set, false)?;
+        self.interrupt.listen(self.output);
+        self.open_ready(ready).await
+    }
+
+    /// Opens a repository whose passwords are known.
+    pub async fn open_ready(&self, ready: Ready) -> Result<Opened, CliError> {
+        let store = ready.means.store.clone();
+        let repository = self.interrupt.or(Repository::open(ready.means, &ready.password)).await;
+        if ready.state_is_new
+            && matches!(&repository, Err(CliError::Repository(RepositoryError::NoRepository(_))))
+        {
+            // A mistyped address leaves nothing behind; one that stays does no harm.
+            let _ = std::fs::remove_dir_all(&ready.destination.state);
+        }
+        let repository = repository?;
+        Ok(Opened { destination: ready.destination, repository, store })
+    }
+
+    /// Opens the repository that is meant, fetches what is new in its log, and answers what is
+    /// wrong with that.
+    pub async fn open_up_to_date(&self) -> Result<(Opened, Vec<Problem>), CliError> {
+        let opened = self.open(None).await?;
+        let problems = self.interrupt.or(opened.repository.catch_up()).await?;
+        Ok((opened, problems))
+    }
+
+    /// Milliseconds since the start.
+    pub fn duration_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Opened {
+    /// Packs as they are asked for, made by as many threads as this machine runs.
+    pub fn writer(&self) -> WriterOptions {
+        let default = WriterOptions::default();
+        let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes);
+        WriterOptions { pack_bytes, threads: environment::threads(), ..default }
+    }
+
+    /// Folders that no backup takes: local states, and the repository itself where it is local.
+    pub fn own_folders(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.destination.state_root.clone()];
+        if let Place::Folder(folder) = &self.destination.place {
+            folders.push(folder.clone());
+        }
+        folders
+    }
+}
