@@ -141,6 +141,20 @@ impl Machine {
         other
     }
 
+    /// A machine that was cloned with its disk, state folder and all.
+    pub fn with_a_copied_state(&self) -> Self {
+        let from = self.state_dir.clone().expect("a machine with a state folder");
+        let dir = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(from.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), dir.path().join(file.file_name())).unwrap();
+        }
+        let mut other = self.without_state();
+        other.state = Arc::new(Database::open(dir.path()).unwrap());
+        other.state_dir = Some(Arc::new(dir));
+        other
+    }
+
     /// A machine with an empty state and the objects of this one's store as they are now.
     pub async fn beside_a_copy(&self) -> Self {
         let mut other = Self::on(Arc::new(self.faults.copy().await));
