@@ -13,12 +13,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
+type OnFile = Box<dyn FnMut(&str) + Send>;
+
 /// Does something when a file's bytes are being read, or a file is finished.
 struct Meddler {
     heard: Heard,
     reads: AtomicUsize,
     on_read: Box<dyn Fn(usize) + Send + Sync>,
-    on_file: Mutex<Box<dyn FnMut(&str) + Send>>,
+    on_file: Mutex<OnFile>,
 }
 
 impl Meddler {
@@ -133,7 +135,7 @@ async fn what_cannot_be_read_is_told_and_the_rest_is_backed_up() {
     make_too_deep(&source);
     write(&source, "secret", "2");
     write(&source, "z", "3");
-    fs::set_permissions(source.join("secret"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(source.join("secret"), fs::Permissions::from_mode(0o000)).unwrap();
     let is_root = rustix::process::geteuid().is_root();
     let outcome = machine.try_back_up(machine.options("s", &[&source])).await.unwrap();
     assert_eq!(outcome.state, SnapshotState::Incomplete);

@@ -81,7 +81,8 @@ async fn files_in_the_way_are_left_alone_and_told_unless_overwritten() {
     fs::remove_file(target.join("unrelated")).unwrap();
     let (mut wanted, mut found) = (tree::read(&source), tree::read(&target));
     // Taking the file away touched the folder.
-    (wanted.remove(""), found.remove(""));
+    wanted.remove("");
+    found.remove("");
     assert_eq!(tree::differences(&wanted, &found), Vec::<String>::new());
 }
 
