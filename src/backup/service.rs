@@ -38,7 +38,6 @@ pub struct BackupService {
 struct Before {
     snapshot: Option<SnapshotInfo>,
     manifest: Option<Manifest>,
-    problems: Vec<Problem>,
 }
 
 impl BackupService {
@@ -69,7 +68,7 @@ impl BackupService {
             files: totals.map(|tally| tally.entries),
             bytes: totals.map(|tally| tally.bytes),
         });
-        let earlier: Vec<_> = before.problems.iter().chain(&chosen.problems).cloned().collect();
+        let earlier = chosen.problems.clone();
         let mut outcome = if options.dry_run {
             let sink = DrySink::new(self.repository.clone());
             let (scanned, sink) = self.scan(&options, &chosen, &before, sink, observer.clone()).await?;
@@ -105,7 +104,6 @@ impl BackupService {
     /// not looked at, or another machine's.
     async fn before(&self, options: &BackupOptions, observer: &dyn Observer) -> Result<Before, BackupError> {
         let repository = &self.repository;
-        let mut problems = Vec::new();
         if !options.dry_run {
             repository.settle().await?;
         }
@@ -119,24 +117,23 @@ impl BackupService {
         }
         let snapshot = repository.newest_of(&options.set.host, &options.set.name)?;
         let Some(newest) = &snapshot else {
-            return Ok(Before { snapshot, manifest: None, problems });
+            return Ok(Before { snapshot, manifest: None });
         };
         let kept = self.manifests.load(&options.set)?;
         let fits = |kept: &Manifest| kept.base == newest.base && kept.delta == newest.delta;
         if let Some(manifest) = kept.filter(fits) {
-            return Ok(Before { snapshot, manifest: Some(manifest), problems });
+            return Ok(Before { snapshot, manifest: Some(manifest) });
         }
         match self.fetch_manifest(options, newest).await {
-            Ok(manifest) => Ok(Before { snapshot, manifest, problems }),
+            Ok(manifest) => Ok(Before { snapshot, manifest }),
             Err(BackupError::Repository(error @ (RepositoryError::Store(_) | RepositoryError::State(_)))) => {
                 Err(error.into())
             }
             Err(error) => {
                 let message = format!("the last snapshot cannot be compared with, so all is read: {error}");
-                let problem = Problem::new(newest.id.to_string(), message);
-                observer.event(Event::Problem(&problem));
-                problems.push(problem);
-                Ok(Before { snapshot, manifest: None, problems })
+                // Told, but no file of this run lacks for it.
+                observer.event(Event::Problem(&Problem::new(newest.id.to_string(), message)));
+                Ok(Before { snapshot, manifest: None })
             }
         }
     }

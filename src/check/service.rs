@@ -48,7 +48,8 @@ impl CheckService {
             damage.extend(data::read(repository, chosen, missing, &options, &*observer, &mut outcome).await?);
         }
         if options.read_data == ReadData::Everything {
-            outcome.problems.extend(structure::read_records(repository).await?);
+            let told = outcome.problems.iter().map(|problem| problem.subject.clone()).collect();
+            outcome.problems.extend(structure::read_again(repository, &told).await?);
         }
         suffering::tell(repository, &damage, &options, &mut outcome).await?;
         let seen = outcome.problems.clone();

@@ -3,10 +3,13 @@
 
 use super::CheckOutcome;
 use super::suffering::Damage;
+use crate::format::descriptor::MAX_DESCRIPTOR_BYTES;
 use crate::format::names;
 use crate::format::pack::PackEntry;
 use crate::progress::Problem;
 use crate::repository::{Repository, RepositoryError};
+use crate::state::meta::Meta;
+use crate::store::ErrorKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,10 +26,14 @@ pub(super) async fn check(
 ) -> Result<Vec<Damage>, RepositoryError> {
     let root = repository.store().list("").await?;
     let descriptor = repository.descriptor_name()?;
-    if !root.entries.iter().any(|entry| entry.name == descriptor) {
-        let message = "the descriptor is not there: without it no empty machine can open the repository; \
-                       put it back from this machine's state or another copy";
-        outcome.problems.push(Problem::new(descriptor, message));
+    let known_size = repository.state().meta(Meta::Descriptor)?.map(|bytes| bytes.len() as u64);
+    let reason = match root.entries.iter().find(|entry| entry.name == descriptor) {
+        None => Some("it is not there"),
+        Some(entry) if entry.size.is_some() && entry.size != known_size => Some("it has another size"),
+        Some(_) => None,
+    };
+    if let Some(reason) = reason {
+        outcome.problems.push(descriptor_problem(descriptor, reason));
     }
     records(repository, outcome).await?;
 
@@ -77,6 +84,14 @@ pub(super) async fn check(
     Ok(damage)
 }
 
+fn descriptor_problem(descriptor: String, reason: &str) -> Problem {
+    let message = format!(
+        "{reason}: without this descriptor no empty machine can open the repository; put it back from this \
+         machine's state or another copy"
+    );
+    Problem::new(descriptor, message)
+}
+
 async fn records(repository: &Repository, outcome: &mut CheckOutcome) -> Result<(), RepositoryError> {
     let mut by_folder: BTreeMap<u32, Vec<names::RecordName>> = BTreeMap::new();
     for (folder, name) in repository.known_records()? {
@@ -84,36 +99,57 @@ async fn records(repository: &Repository, outcome: &mut CheckOutcome) -> Result<
     }
     for (folder, known) in by_folder {
         let path = names::folder(names::LOG, folder);
-        let listed: BTreeSet<String> = match repository.store().list(&path).await {
-            Ok(listing) => listing.entries.into_iter().map(|entry| entry.name).collect(),
-            Err(error) if error.is_not_found() => BTreeSet::new(),
+        let listed: BTreeMap<String, Option<u64>> = match repository.store().list(&path).await {
+            Ok(listing) => listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect(),
+            Err(error) if error.is_not_found() => BTreeMap::new(),
             Err(error) => return Err(error.into()),
         };
         for name in known {
-            if listed.contains(&name.to_string()) {
+            // The size is known of records whose bytes are kept here; what a listing said before
+            // may have been said of a cut one.
+            let kept = repository.state().object(&name.object)?.map(|bytes| bytes.len() as u64);
+            let fits = |size: u64| kept.is_none_or(|kept| kept == size);
+            if listed.get(&name.to_string()).is_some_and(|size| size.is_none_or(fits)) {
                 continue;
             }
             let path = name.path(folder);
-            match repository.store().size(&path).await {
-                Ok(_) => {}
-                Err(error) if error.is_not_found() => {
-                    let told = outcome.problems.iter().any(|problem| problem.subject == path);
-                    if !told {
-                        outcome.problems.push(Problem::new(path, "this record is missing"));
-                    }
-                }
+            let reason = match repository.store().size(&path).await {
+                Ok(size) if fits(size) => continue,
+                Ok(size) => format!("this record has {size} bytes instead of {}", kept.unwrap_or_default()),
+                Err(error) if error.is_not_found() => "this record is missing".to_owned(),
                 Err(error) => return Err(error.into()),
+            };
+            if !outcome.problems.iter().any(|problem| problem.subject == path) {
+                outcome.problems.push(Problem::new(path, reason));
             }
         }
     }
     Ok(())
 }
 
-/// Reads every record again from the remote.
-pub(super) async fn read_records(repository: &Repository) -> Result<Vec<Problem>, RepositoryError> {
+/// Reads the descriptor and every record again from the remote. `told` are the objects whose
+/// damage is known.
+pub(super) async fn read_again(
+    repository: &Repository,
+    told: &BTreeSet<String>,
+) -> Result<Vec<Problem>, RepositoryError> {
     let mut problems = Vec::new();
+    let descriptor = repository.descriptor_name()?;
+    let known = repository.state().meta(Meta::Descriptor)?;
+    match repository.store().get(&descriptor, MAX_DESCRIPTOR_BYTES).await {
+        _ if told.contains(&descriptor) => {}
+        Ok(bytes) if known.as_deref() == Some(&bytes[..]) => {}
+        Ok(_) => problems.push(descriptor_problem(descriptor, "its bytes are not those that its name says")),
+        // A missing one is told by the listings.
+        Err(error) if error.is_not_found() => {}
+        Err(error) if error.kind == ErrorKind::Corrupt => {
+            problems.push(descriptor_problem(descriptor, &error.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    }
     for (folder, name) in repository.known_records()? {
         match repository.reread_record(folder, &name).await {
+            _ if told.contains(&name.path(folder)) => {}
             Ok(()) => {}
             // A missing one is told by the listings.
             Err(RepositoryError::Store(error)) if error.is_not_found() => {}

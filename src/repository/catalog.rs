@@ -57,8 +57,8 @@ impl Repository {
             }
         }
         let fetches = unknown
-            .iter()
-            .map(|(folder, name)| async { (*folder, *name, self.fetch_and_ingest(*folder, name).await) });
+            .into_iter()
+            .map(|(folder, name)| async move { (folder, name, self.fetch_and_ingest(folder, &name).await) });
         let mut results = futures_util::stream::iter(fetches).buffered(FETCHES);
         while let Some((folder, name, result)) = results.next().await {
             if let Err(error) = result {

@@ -1,12 +1,16 @@
-//! Real WebDAV servers for tests: started on a free port, waited for, ended on drop. A server that
-//! is not installed is told loudly and skipped, but never where `CI` is `true`.
+//! What tests share. Machines that back up, trees to compare, a store that goes wrong; and real
+//! WebDAV servers: started on a free port, waited for, ended on drop. A server that is not
+//! installed is told loudly and skipped, but never where `CI` is `true`.
 #![allow(dead_code, reason = "each test file uses its own part of these")]
 
 pub mod apache;
 pub mod cli;
 pub mod dav;
+pub mod faulty;
+pub mod machine;
 pub mod rclone;
 pub mod scripted;
+pub mod tree;
 
 use filbert::model::clock::SystemClock;
 use filbert::store::{Auth, SharedStore, WebdavOptions, WebdavStore};
