@@ -1,7 +1,9 @@
 //! BackupService: walk, compare, chunk, seal, send, publish.
 
+mod before;
 mod content;
 mod error;
+mod list;
 mod options;
 mod scan;
 mod service;

@@ -5,7 +5,7 @@
 use super::BackupError;
 use super::content::{ContentError, ContentReader};
 use super::sink::ChunkSink;
-use crate::files::metadata::{capture, is_racy, same};
+use crate::files::metadata::{capture, ctime, is_racy, mtime, same};
 use crate::files::read::{FileReader, ReadError};
 use crate::files::walk::{Walk, WalkError, Walked};
 use crate::format::entries::{Block, BlockWriter, Change, Merged, Now};
@@ -13,8 +13,9 @@ use crate::format::record::Tally;
 use crate::format::record::snapshot::MAX_PROBLEMS;
 use crate::manifest::ManifestError;
 use crate::model::clock::Clock;
-use crate::model::entry::{Content, Entry, Metadata, Node};
+use crate::model::entry::{Content, Entry, Metadata, Node, Piece};
 use crate::model::path::EntryPath;
+use crate::model::time::Timestamp;
 use crate::progress::{Event, FileAction, Observer, Problem};
 use crate::repository::{Cancel, RepositoryError};
 use std::cmp::Ordering;
@@ -32,6 +33,8 @@ pub(super) struct ScanOptions {
     pub(super) read_all: bool,
     /// Write every entry, not only what differs from the base.
     pub(super) whole: bool,
+    /// Look whether the chunks of unchanged files are known, and read the file if not.
+    pub(super) check_chunks: bool,
     pub(super) ignore_inode: bool,
     pub(super) cancel: Cancel,
 }
@@ -49,6 +52,13 @@ pub(super) struct Scanned {
     pub(super) problem_count: u64,
 }
 
+/// What was read under the first name of a file with several.
+struct LinkedContent {
+    content: Content,
+    mtime: Timestamp,
+    ctime: Timestamp,
+}
+
 pub(super) struct Scan<'a> {
     pub(super) options: ScanOptions,
     pub(super) reader: ContentReader,
@@ -59,7 +69,7 @@ pub(super) struct Scan<'a> {
     /// The last folder noted as gone: what is below it need not be noted.
     removed: Option<EntryPath>,
     /// Content of files with several names, by device and inode.
-    linked: HashMap<(u64, u64), Content>,
+    linked: HashMap<(u64, u64), LinkedContent>,
     found: Scanned,
 }
 
@@ -144,7 +154,7 @@ impl<'a> Scan<'a> {
             }
         }
         let Some(base) = &merged.base else { return Ok(()) };
-        let covered = self.removed.as_ref().is_some_and(|removed| base.path.below(removed).is_some());
+        let covered = self.is_below_removed(&base.path);
         if !covered && !self.options.whole {
             self.removed = Some(base.path.clone());
             self.push(&Change::Removed(base.path.clone()))?;
@@ -157,11 +167,17 @@ impl<'a> Scan<'a> {
         let unchanged = last_entry
             .filter(|entry| same(entry, &walked.metadata, self.options.ignore_inode))
             .filter(|entry| !(self.options.read_all && matches!(entry.node, Node::File(_))));
+        let unchanged = match unchanged {
+            Some(entry) if self.options.check_chunks && !self.has_all_chunks(entry)? => None,
+            unchanged => unchanged,
+        };
+        // What lies below something noted as gone must be put again to be there.
+        let put_all = self.options.whole || self.is_below_removed(&walked.path);
         if let Some(entry) = unchanged {
             self.count(entry, FileAction::Unmodified);
             self.observer.event(Event::Advanced { files: 1, bytes: entry.node.size() });
             let as_base = last.as_ref().is_some_and(|last| last.now == Now::AsBase);
-            if !as_base || self.options.whole {
+            if !as_base || put_all {
                 let entry = entry.clone();
                 self.push(&Change::Put(entry))?;
             }
@@ -184,10 +200,26 @@ impl<'a> Scan<'a> {
             self.observer.event(Event::File { path: &entry.path.display(), action });
         }
         let as_base = last.as_ref().is_some_and(|last| last.base.as_ref() == Some(&entry));
-        if !as_base || self.options.whole {
+        if !as_base || put_all {
             self.push(&Change::Put(entry))?;
         }
         Ok(())
+    }
+
+    fn is_below_removed(&self, path: &EntryPath) -> bool {
+        self.removed.as_ref().is_some_and(|removed| path.below(removed).is_some())
+    }
+
+    fn has_all_chunks(&self, entry: &Entry) -> Result<bool, RepositoryError> {
+        let Node::File(content) = &entry.node else { return Ok(true) };
+        for piece in &content.pieces {
+            if let Piece::Chunk(id) = piece
+                && !self.sink.knows(id)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes down an entry with its content; none if it cannot be read or vanished.
@@ -209,16 +241,33 @@ impl<'a> Scan<'a> {
         Ok(Some(Entry { path: walked.path, node: captured.node, meta: captured.meta }))
     }
 
-    fn take_file(&mut self, walked: Walked) -> Result<Option<Entry>, BackupError> {
+    fn take_file(&mut self, mut walked: Walked) -> Result<Option<Entry>, BackupError> {
         let shown = walked.path.display();
         let mut attempt = 1;
         loop {
+            // Before it is opened: a change right after that may not show in the times.
+            let read_at = self.clock.now();
             let (content, metadata, changed) = match self.read(&walked) {
                 Ok(read) => read,
                 Err(ContentError::Repository(error)) => return Err(error.into()),
                 Err(ContentError::File(ReadError::Vanished { path })) => {
                     self.observer.event(Event::Notice(&format!("{} vanished meanwhile", path.display())));
                     return Ok(None);
+                }
+                Err(ContentError::File(ReadError::Replaced { .. })) if attempt < READ_ATTEMPTS => {
+                    // Saved anew by an editor, most likely.
+                    attempt += 1;
+                    match walked.disk_path.symlink_metadata() {
+                        Ok(now) if now.is_file() => {
+                            walked.metadata = now;
+                            continue;
+                        }
+                        Ok(_) => {
+                            self.problem(shown, "it was replaced by something else meanwhile".to_owned());
+                            return Ok(None);
+                        }
+                        Err(_) => continue,
+                    }
                 }
                 Err(ContentError::File(error)) => {
                     self.problem(shown, error.to_string());
@@ -240,14 +289,15 @@ impl<'a> Scan<'a> {
                 self.problem(shown.clone(), problem.to_string());
             }
             let mut meta = captured.meta;
-            meta.racy = changed || is_racy(&meta, self.clock.now());
+            meta.racy = changed || is_racy(&meta, read_at);
             if changed {
                 let message = "it changed each time while it was read: what is stored may be of two \
                                moments; it is read again next time";
                 self.problem(shown, message.to_owned());
             }
             if meta.links > 1 {
-                self.linked.insert((meta.device, meta.inode), content.clone());
+                let seen = LinkedContent { content: content.clone(), mtime: meta.mtime, ctime: meta.ctime };
+                self.linked.insert((meta.device, meta.inode), seen);
             }
             return Ok(Some(Entry { path: walked.path, node: Node::File(content), meta }));
         }
@@ -257,11 +307,12 @@ impl<'a> Scan<'a> {
         use std::os::unix::fs::MetadataExt;
         let opened = FileReader::open(&walked.disk_path, &walked.metadata)?;
         let identity = (opened.metadata().dev(), opened.metadata().ino());
-        if let Some(content) = self.linked.get(&identity)
-            && content.size == opened.metadata().len()
+        if let Some(seen) = self.linked.get(&identity)
+            && seen.content.size == opened.metadata().len()
+            && (seen.mtime, seen.ctime) == (mtime(opened.metadata()), ctime(opened.metadata()))
         {
-            self.observer.event(Event::Advanced { files: 1, bytes: content.size });
-            return Ok((content.clone(), opened.metadata().clone(), false));
+            self.observer.event(Event::Advanced { files: 1, bytes: seen.content.size });
+            return Ok((seen.content.clone(), opened.metadata().clone(), false));
         }
         let observer = &self.observer;
         let advance = |bytes| observer.event(Event::Advanced { files: 0, bytes });

@@ -9,11 +9,18 @@ use std::collections::HashSet;
 pub(super) trait ChunkSink: Send {
     /// Takes a chunk, unless it is there already.
     fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError>;
+
+    /// Whether a chunk is there already.
+    fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError>;
 }
 
 impl ChunkSink for PackWriter {
     fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
         PackWriter::add(self, id, content).map(drop)
+    }
+
+    fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError> {
+        PackWriter::knows(self, id)
     }
 }
 
@@ -33,9 +40,13 @@ impl DrySink {
 
 impl ChunkSink for DrySink {
     fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
-        if !self.repository.knows_chunk(&id)? && self.seen.insert(id) {
+        if !self.knows(&id)? && self.seen.insert(id) {
             self.new_bytes += content.len() as u64;
         }
         Ok(())
+    }
+
+    fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError> {
+        Ok(self.repository.knows_chunk(id, None)?)
     }
 }

@@ -28,6 +28,11 @@ impl CheckService {
         let mut outcome = CheckOutcome::default();
         observer.event(Event::Stage { stage: Stage::CheckingStructure, files: None, bytes: None });
         outcome.problems.extend(repository.catch_up().await?);
+        for problem in repository.chain_problems(&[])? {
+            if !outcome.problems.contains(&problem) {
+                outcome.problems.push(problem);
+            }
+        }
         let packs = structure::packs(repository)?;
         outcome.packs = packs.len() as u64;
         let mut damage: Vec<Damage> = structure::check(repository, &packs, &mut outcome).await?;
@@ -37,6 +42,7 @@ impl CheckService {
             ReadData::Everything => packs,
             ReadData::Share(percent) => data::sample(repository, packs, percent)?,
         };
+        let mut good = Vec::new();
         if !chosen.is_empty() {
             let bytes = chosen.iter().map(|pack| pack.size).sum();
             observer.event(Event::Stage {
@@ -45,8 +51,13 @@ impl CheckService {
                 bytes: Some(bytes),
             });
             let missing = damage.iter().map(|damage| damage.pack.object).collect();
+            good = chosen.iter().map(|pack| pack.object).collect();
             damage.extend(data::read(repository, chosen, missing, &options, &*observer, &mut outcome).await?);
         }
+        // The next backup does not count on what is bad, and sends it again where it has it.
+        let bad: Vec<_> = damage.iter().map(|damage| damage.pack.object).collect();
+        good.retain(|object| !bad.contains(object));
+        repository.note_bad_packs(&good, &bad)?;
         if options.read_data == ReadData::Everything {
             let told = outcome.problems.iter().map(|problem| problem.subject.clone()).collect();
             outcome.problems.extend(structure::read_again(repository, &told).await?);

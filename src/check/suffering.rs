@@ -108,10 +108,12 @@ pub(super) async fn tell(
             let Node::File(content) = &entry.node else { continue };
             let ids: Vec<ChunkId> = content.pieces.iter().filter_map(chunk_of).collect();
             for (place, id) in repository.places(&ids)?.into_iter().zip(&ids) {
-                if let Some(number) = bad.get(id) {
-                    suffering[*number].add(entry.path.display(), snapshot);
-                } else if place.is_none() {
-                    unknown.entry(*id).or_default().add(entry.path.display(), snapshot);
+                match (bad.get(id), place) {
+                    // Another pack has it as well.
+                    (Some(_), Some(place)) if !place.bad => {}
+                    (Some(number), _) => suffering[*number].add(entry.path.display(), snapshot),
+                    (None, Some(_)) => {}
+                    (None, None) => unknown.entry(*id).or_default().add(entry.path.display(), snapshot),
                 }
             }
         }

@@ -95,6 +95,8 @@ pub fn same(previous: &Entry, now: &fs::Metadata, ignore_inode: bool) -> bool {
         && previous.meta.mtime == mtime(now)
         && previous.meta.ctime == ctime(now)
         && (ignore_inode || previous.meta.inode == now.ino())
+        // Names of one file are told by device and inode: both must be of this time.
+        && (ignore_inode || previous.meta.device == 0 || previous.meta.device == now.dev())
 }
 
 /// Whether another change of an entry read at `read_at` could leave its times as they are: its

@@ -112,12 +112,16 @@ impl Descriptor {
 
     /// Opens the key ring with a password; none if no slot takes it.
     pub fn unlock(&self, password: &SecretText) -> Result<Option<Keyring>, FormatError> {
+        // A slot that is spoilt or absurd must not keep the others from being tried.
+        let mut refused = None;
         for slot in &self.slots {
-            if let Some(master) = slot.unwrap(password.expose().as_bytes(), &self.repository)? {
-                return self.open_keyring(&master).map(Some);
+            match slot.unwrap(password.expose().as_bytes(), &self.repository) {
+                Ok(Some(master)) => return self.open_keyring(&master).map(Some),
+                Ok(None) => {}
+                Err(reason) => refused = Some(reason),
             }
         }
-        Ok(None)
+        refused.map_or(Ok(None), Err)
     }
 
     /// The file's bytes.

@@ -81,7 +81,9 @@ impl RecordName {
             "checkpoint" => RecordKind::Checkpoint,
             _ => return None,
         };
-        Some(RecordName { time_ms: u64::from_str_radix(time, 16).ok()?, kind, object: hash.parse().ok()? })
+        let time_ms = u64::from_str_radix(time, 16).ok()?;
+        let name = RecordName { time_ms, kind, object: hash.parse().ok()? };
+        (name.to_string() == text).then_some(name)
     }
 
     /// The path in the numbered log folder.

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub delta: Option<ObjectId>,
     /// Bytes of the base's blocks.
     pub base_bytes: u64,
+    /// What the state's count of doubts was when all chunks were known; less than 0 if that was
+    /// never looked at.
+    pub doubt: i64,
 }
 
 /// What is to be kept of a set.
@@ -49,6 +52,8 @@ pub struct Kept<'a> {
     pub base_blocks: Option<&'a [Block]>,
     /// Blocks of the delta; none where the kept delta stands.
     pub delta_blocks: Option<&'a [Block]>,
+    /// The state's count of doubts when all chunks were known.
+    pub doubt: i64,
 }
 
 /// The kept states.
@@ -70,15 +75,15 @@ impl Manifests {
     pub fn load(&self, set: &SetId) -> Result<Option<Manifest>, StateError> {
         self.state.read("find the kept list of files", |connection| {
             let sql = "SELECT id, snapshot, base, delta, (SELECT coalesce(sum(length(bytes)), 0)
-                       FROM manifest_blocks WHERE manifest = id AND part = 0)
+                       FROM manifest_blocks WHERE manifest = id AND part = 0), doubt
                        FROM manifests WHERE host = ?1 AND name = ?2";
             let row = connection.query_row(sql, (&set.host, &set.name), |row| {
                 let delta: Option<Vec<u8>> = row.get(3)?;
                 let (snapshot, base): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
                 let base_bytes: i64 = row.get(4)?;
-                Ok((row.get(0)?, snapshot, base, delta, base_bytes as u64))
+                Ok((row.get(0)?, snapshot, base, delta, base_bytes as u64, row.get(5)?))
             });
-            let found = row.optional()?.and_then(|(id, snapshot, base, delta, base_bytes)| {
+            let found = row.optional()?.and_then(|(id, snapshot, base, delta, base_bytes, doubt)| {
                 Some(Manifest {
                     id,
                     snapshot: ObjectId::from_slice(&snapshot)?,
@@ -88,6 +93,7 @@ impl Manifests {
                         None => None,
                     },
                     base_bytes,
+                    doubt,
                 })
             });
             Ok(found)
@@ -97,9 +103,9 @@ impl Manifests {
     /// Keeps a state in place of the one before.
     pub fn keep(&self, set: &SetId, kept: &Kept<'_>) -> Result<(), StateError> {
         self.state.write("keep the list of files", |transaction| {
-            let sql = "INSERT INTO manifests (host, name, snapshot, base, delta) VALUES (?1, ?2, ?3, ?4, ?5)
-                       ON CONFLICT (host, name) DO UPDATE SET snapshot = ?3, base = ?4, delta = ?5
-                       RETURNING id";
+            let sql = "INSERT INTO manifests (host, name, snapshot, base, delta, doubt)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (host, name) DO UPDATE
+                       SET snapshot = ?3, base = ?4, delta = ?5, doubt = ?6 RETURNING id";
             let id: i64 = transaction.query_row(
                 sql,
                 (
@@ -108,6 +114,7 @@ impl Manifests {
                     &kept.snapshot.as_bytes()[..],
                     &kept.base.as_bytes()[..],
                     kept.delta.as_ref().map(|delta| &delta.as_bytes()[..]),
+                    kept.doubt,
                 ),
                 |row| row.get(0),
             )?;
@@ -118,6 +125,19 @@ impl Manifests {
                 replace(transaction, id, DELTA, blocks)?;
             }
             Ok(())
+        })
+    }
+
+    /// Forgets the kept state of a set.
+    pub fn forget(&self, set: &SetId) -> Result<(), StateError> {
+        self.state.write("forget the list of files", |transaction| {
+            let key = (&set.host, &set.name);
+            transaction.execute(
+                "DELETE FROM manifest_blocks WHERE manifest IN
+                 (SELECT id FROM manifests WHERE host = ?1 AND name = ?2)",
+                key,
+            )?;
+            transaction.execute("DELETE FROM manifests WHERE host = ?1 AND name = ?2", key).map(drop)
         })
     }
 
@@ -132,7 +152,7 @@ impl Manifests {
         let base_blocks = blocks_of(base_stream)?;
         let delta_blocks = blocks_of(delta_stream)?;
         let (base_blocks, delta_blocks) = (Some(&base_blocks[..]), Some(&delta_blocks[..]));
-        Ok(self.keep(set, &Kept { snapshot, base, delta, base_blocks, delta_blocks })?)
+        Ok(self.keep(set, &Kept { snapshot, base, delta, base_blocks, delta_blocks, doubt: -1 })?)
     }
 
     /// What base and delta of a state say, path by path. Blocks are read when their turn comes.

@@ -3,7 +3,7 @@
 
 use super::RecoveryError;
 use super::fill::Filling;
-use super::plan::{Batch, WantedChunk};
+use super::plan::WantedChunk;
 use crate::format::names;
 use crate::format::pack::PackEntry;
 use crate::repository::reader::{Fetch, FrameReader, plan_fetches};
@@ -22,20 +22,23 @@ const AHEAD: usize = 2;
 pub(super) struct Job {
     pack: Arc<PackEntry>,
     fetch: Fetch,
-    /// The range of [`Batch::chunks`] that lies in this pack.
+    /// All chunks that are wanted, sorted.
+    all: Arc<[WantedChunk]>,
+    /// Those of them that lie in this pack.
     chunks: std::ops::Range<usize>,
 }
 
-/// The requests for a batch, in the order of packs.
-pub(super) fn jobs(repository: &Repository, batch: &Batch) -> Result<Vec<Job>, RecoveryError> {
+/// The requests for these chunks, which must be sorted, in the order of packs.
+pub(super) fn jobs(repository: &Repository, chunks: Vec<WantedChunk>) -> Result<Vec<Job>, RepositoryError> {
+    let all: Arc<[WantedChunk]> = chunks.into();
     let mut jobs = Vec::new();
     let mut start = 0;
-    while let Some(first) = batch.chunks.get(start) {
-        let len = batch.chunks[start..].partition_point(|chunk| chunk.pack == first.pack);
+    while let Some(first) = all.get(start) {
+        let len = all[start..].partition_point(|chunk| chunk.pack == first.pack);
         let pack = repository.pack(first.pack)?;
-        let frames: BTreeSet<_> = batch.chunks[start..start + len].iter().map(|chunk| chunk.frame).collect();
+        let frames: BTreeSet<_> = all[start..start + len].iter().map(|chunk| chunk.frame).collect();
         for fetch in plan_fetches(&pack, &frames) {
-            jobs.push(Job { pack: pack.clone(), fetch, chunks: start..start + len });
+            jobs.push(Job { pack: pack.clone(), fetch, all: all.clone(), chunks: start..start + len });
         }
         start += len;
     }
@@ -52,32 +55,48 @@ pub(super) fn cost(jobs: &[Job]) -> TrafficCount {
     cost
 }
 
-/// Fetches and writes all files of a batch.
+/// Fetches and writes all files of a batch. Chunks that are spoilt in one pack are looked for in
+/// others that have them.
 pub(super) async fn fill(
     repository: &Repository,
     filling: Arc<Filling>,
+    chunks: Vec<WantedChunk>,
     threads: usize,
     cancel: &Cancel,
 ) -> Result<(), RecoveryError> {
-    let jobs = jobs(repository, &filling.batch)?;
-    let fetching = futures_util::stream::iter(jobs).map(|job| {
-        let repository = repository.clone();
-        // A task of its own, so that it goes on while the files of the one before are written.
-        let task = tokio::spawn(async move {
-            let bytes = repository.fetch(&job.pack, &job.fetch.range).await;
-            (job, bytes)
-        });
-        async { task.await.map_err(|error| RepositoryError::Internal(error.to_string())) }
-    });
-    let mut fetched = fetching.buffered(AHEAD);
     {
         let filling = filling.clone();
         blocking(move || filling.make_empty_files()).await?;
     }
-    while let Some(next) = fetched.next().await {
-        if cancel.is_cancelled() {
-            return Err(RepositoryError::Cancelled.into());
+    let mut wanted = chunks;
+    while !wanted.is_empty() {
+        tokio::select! {
+            filled = fill_round(repository, &filling, wanted, threads) => filled?,
+            () = cancel.cancelled() => return Err(RepositoryError::Cancelled.into()),
         }
+        wanted = elsewhere(repository, &filling)?;
+    }
+    filling.tell_unfinished();
+    Ok(())
+}
+
+async fn fill_round(
+    repository: &Repository,
+    filling: &Arc<Filling>,
+    wanted: Vec<WantedChunk>,
+    threads: usize,
+) -> Result<(), RecoveryError> {
+    let fetching = futures_util::stream::iter(jobs(repository, wanted)?).map(|job| {
+        let repository = repository.clone();
+        // A task of its own, so that it goes on while the files of the one before are written.
+        let task = AbortOnDrop(tokio::spawn(async move {
+            let bytes = repository.fetch(&job.pack, &job.fetch.range).await;
+            (job, bytes)
+        }));
+        async { task.join().await }
+    });
+    let mut fetched = fetching.buffered(AHEAD);
+    while let Some(next) = fetched.next().await {
         let (job, bytes) = next?;
         match bytes {
             Ok(bytes) => {
@@ -85,19 +104,54 @@ pub(super) async fn fill(
                 let (opened, files) = (repository.clone(), filling.clone());
                 let lost = blocking(move || open_frames(&opened, &files, job, &bytes, threads)).await?;
                 if let Some((job, frames)) = lost {
-                    retry(repository, &filling, job, frames, threads).await?;
+                    retry(repository, filling, job, frames, threads).await?;
                 }
             }
-            Err(error) if spoils_only_itself(&error) => lose(&filling, &job, None, &error.to_string()),
+            Err(error) if spoils_only_itself(&error) => lose(filling, &job, None, &error.to_string()),
             Err(error) => return Err(error.into()),
         }
         if let Some(error) = filling.take_full_disk() {
             return Err(error.into());
         }
     }
-    match filling.take_full_disk() {
-        Some(error) => Err(error.into()),
-        None => Ok(()),
+    Ok(())
+}
+
+/// Other places of the chunks that were lost; files whose chunks have none are given up.
+fn elsewhere(repository: &Repository, filling: &Filling) -> Result<Vec<WantedChunk>, RecoveryError> {
+    let lost = filling.take_lost();
+    let packs: BTreeSet<_> = lost.iter().map(|(chunk, _)| chunk.pack).collect();
+    let mut bad = Vec::new();
+    for pack in packs {
+        bad.push(repository.pack(pack)?.object);
+    }
+    repository.note_bad_packs(&[], &bad)?;
+    let mut found = Vec::new();
+    for (chunk, reason) in lost {
+        match repository.places(&[chunk.id])?.into_iter().flatten().next() {
+            // The best place was tried already if it is bad.
+            Some(place) if place.pack != chunk.pack && !place.bad => {
+                found.push(WantedChunk { pack: place.pack, frame: place.frame, ..chunk });
+            }
+            _ => filling.give_up(&chunk, &reason),
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> AbortOnDrop<T> {
+    async fn join(mut self) -> Result<T, RepositoryError> {
+        (&mut self.0).await.map_err(|error| RepositoryError::Internal(error.to_string()))
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -145,7 +199,7 @@ fn open_frames(
             if filling.is_disk_full() {
                 break;
             }
-            let wanted = wanted_of(filling, &job, frame);
+            let wanted = wanted_of(&job, frame);
             let at_in_bytes = at - job.fetch.range.start;
             let opened = match &mut reader {
                 Ok(reader) => reader.each_chunk(frame, at_in_bytes, bytes, |id, content| {
@@ -164,15 +218,19 @@ fn open_frames(
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut lost = work();
         for helper in helpers {
-            lost.extend(helper.join().unwrap_or_default());
+            match helper.join() {
+                Ok(more) => lost.extend(more),
+                // Files that lack for it are told as unfinished.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         }
         lost
     });
     (!lost.is_empty()).then_some((job, lost))
 }
 
-fn wanted_of<'a>(filling: &'a Filling, job: &Job, frame: u32) -> &'a [WantedChunk] {
-    let chunks = &filling.batch.chunks[job.chunks.clone()];
+fn wanted_of(job: &Job, frame: u32) -> &[WantedChunk] {
+    let chunks = &job.all[job.chunks.clone()];
     let start = chunks.partition_point(|chunk| chunk.frame < frame);
     let end = chunks.partition_point(|chunk| chunk.frame <= frame);
     &chunks[start..end]
@@ -180,7 +238,7 @@ fn wanted_of<'a>(filling: &'a Filling, job: &Job, frame: u32) -> &'a [WantedChun
 
 fn lose(filling: &Filling, job: &Job, frames: Option<&[(u32, u64)]>, reason: &str) {
     for (frame, _) in frames.unwrap_or(&job.fetch.frames) {
-        filling.lose(wanted_of(filling, job, *frame), reason);
+        filling.lose(wanted_of(job, *frame), reason);
     }
 }
 

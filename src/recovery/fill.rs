@@ -1,7 +1,7 @@
 //! Writes the chunks of fetched frames into the files of a batch. A file gets its name when its
 //! last chunk is written; one that lacks a chunk never does.
 
-use super::plan::{Batch, WantedChunk};
+use super::plan::{Batch, WantedChunk, WantedFile};
 use super::report::Report;
 use crate::files::place::{NewFile, PlaceError, Target};
 use crate::model::id::ChunkId;
@@ -17,6 +17,7 @@ pub(super) struct Filling {
     overwrite: bool,
     states: Vec<Mutex<FileState>>,
     full_disk: Mutex<Option<PlaceError>>,
+    lost: Mutex<Vec<(WantedChunk, String)>>,
 }
 
 struct FileState {
@@ -32,7 +33,7 @@ impl Filling {
             .iter()
             .map(|file| Mutex::new(FileState { file: None, missing: file.chunks, failed: false }))
             .collect();
-        Self { batch, target, report, overwrite, states, full_disk: Mutex::default() }
+        Self { batch, target, report, overwrite, states, full_disk: Mutex::default(), lost: Mutex::default() }
     }
 
     /// Tells that so many bytes came.
@@ -49,7 +50,7 @@ impl Filling {
                 self.fail(&mut state, number as u32, error);
                 continue;
             }
-            self.report.written(&file.relative, FileAction::Restored);
+            self.finished(file);
         }
     }
 
@@ -67,14 +68,34 @@ impl Filling {
         }
     }
 
-    /// These chunks cannot be had: the files that need them are not restored.
+    /// These chunks cannot be had from where they were looked for.
     pub(super) fn lose(&self, wanted: &[WantedChunk], reason: &str) {
-        for chunk in wanted {
-            let mut state = self.state(chunk.file);
-            if !state.failed {
-                state.failed = true;
-                state.file = None;
-                self.report.problem(self.shown(chunk.file), format!("not restored: {reason}"));
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.extend(wanted.iter().map(|chunk| (*chunk, reason.to_owned())));
+    }
+
+    /// The chunks that were lost since this was asked last, with the reasons.
+    pub(super) fn take_lost(&self) -> Vec<(WantedChunk, String)> {
+        std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The file that needs this chunk is not restored.
+    pub(super) fn give_up(&self, chunk: &WantedChunk, reason: &str) {
+        let mut state = self.state(chunk.file);
+        if !state.failed {
+            state.failed = true;
+            state.file = None;
+            self.report.problem(self.shown(chunk.file), format!("not restored: {reason}"));
+        }
+    }
+
+    /// Tells of files that neither failed nor got all their chunks: that must not pass in silence.
+    pub(super) fn tell_unfinished(&self) {
+        for number in 0..self.states.len() as u32 {
+            let state = self.state(number);
+            if !state.failed && state.missing > 0 {
+                let message = format!("not restored: {} of its parts never came", state.missing);
+                self.report.problem(self.shown(number), message);
             }
         }
     }
@@ -108,8 +129,15 @@ impl Filling {
         }
         let wanted = &self.batch.files[chunk.file as usize];
         file.finish(&wanted.meta, self.overwrite)?;
-        self.report.written(&wanted.relative, FileAction::Restored);
+        self.finished(wanted);
         Ok(())
+    }
+
+    fn finished(&self, file: &WantedFile) {
+        if file.meta.links > 1 {
+            self.report.can_be_linked_to(&file.relative);
+        }
+        self.report.written(&file.relative, FileAction::Restored);
     }
 
     fn begin(&self, number: u32) -> Result<NewFile, PlaceError> {

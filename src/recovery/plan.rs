@@ -55,6 +55,7 @@ pub(super) struct Batch {
 
 /// Names that become links to a file when all files are there.
 pub(super) struct LateLink {
+    /// The name to link to: only if it was restored or found right.
     pub(super) first: Vec<u8>,
     pub(super) relative: Vec<u8>,
 }
@@ -66,9 +67,9 @@ pub(super) struct Planner {
     report: Arc<Report>,
     comparer: Comparer,
     lengths: HashMap<i64, Arc<crate::format::pack::PackEntry>>,
-    /// The first restored name of each file with several, by device and inode.
-    linked: HashMap<(u64, u64), Vec<u8>>,
-    pub(super) late_links: Vec<LateLink>,
+    /// The first name of each file with several, by device and inode, and what its content is.
+    linked: HashMap<(u64, u64), (Vec<u8>, blake3::Hash)>,
+    late_links: Vec<LateLink>,
     batch: Batch,
 }
 
@@ -198,6 +199,9 @@ impl Planner {
                     self.report.already_right(relative, entry.node.size());
                 }
                 self.note_first_name(&entry, relative);
+                if entry.meta.links > 1 {
+                    self.report.can_be_linked_to(relative);
+                }
                 return Ok(());
             }
             if !self.options.overwrite {
@@ -226,9 +230,8 @@ impl Planner {
     }
 
     fn make(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
-        if let Some(first) = self.first_name(&entry) {
+        if let Some(first) = self.first_name(&entry).filter(|first| first.as_slice() != relative) {
             let link = LateLink { first: first.clone(), relative: relative.to_vec() };
-            self.report.written(relative, FileAction::Restored);
             self.late_links.push(link);
             return Ok(());
         }
@@ -263,7 +266,7 @@ impl Planner {
         for piece in &content.pieces {
             match piece {
                 Piece::Hole(len) => {
-                    holes += len;
+                    holes = u64::saturating_add(holes, *len);
                     offset = offset.saturating_add(*len);
                 }
                 Piece::Chunk(id) => {
@@ -274,7 +277,17 @@ impl Planner {
                         return Ok(());
                     };
                     let (pack, frame) = (place.pack, place.frame);
-                    let len = self.chunk_len(pack, frame, id)?;
+                    let len = match self.chunk_len(pack, frame, id) {
+                        Ok(len) => len,
+                        Err(RecoveryError::Repository(error @ RepositoryError::State(_))) => {
+                            return Err(error.into());
+                        }
+                        Err(error) => {
+                            let shown = display_bytes(relative).into_owned();
+                            self.report.problem(shown, format!("not restored: {error}"));
+                            return Ok(());
+                        }
+                    };
                     chunks.push(WantedChunk { pack, frame, id: *id, file: file as u32, offset });
                     offset = offset.saturating_add(u64::from(len));
                 }
@@ -344,25 +357,43 @@ impl Planner {
                 },
             });
         }
-        let file = target.open_existing(relative)?;
+        // One that cannot be read is not known to be right.
+        let Ok(file) = target.open_existing(relative) else { return Ok(false) };
         Ok(self.comparer.has_content(file, content, &lengths))
     }
 
     fn first_name(&self, entry: &Entry) -> Option<&Vec<u8>> {
-        let several = entry.meta.links > 1 && matches!(entry.node, Node::File(_));
-        several.then(|| self.linked.get(&(entry.meta.device, entry.meta.inode)))?
+        let (key, content) = link_key(entry)?;
+        // Device and inode may have been given anew since: the content must be the same as well.
+        self.linked.get(&key).filter(|(_, known)| *known == content).map(|(first, _)| first)
     }
 
     fn note_first_name(&mut self, entry: &Entry, relative: &[u8]) {
-        if entry.meta.links > 1 && matches!(entry.node, Node::File(_)) {
-            let key = (entry.meta.device, entry.meta.inode);
-            self.linked.entry(key).or_insert_with(|| relative.to_vec());
+        if let Some((key, content)) = link_key(entry) {
+            self.linked.entry(key).or_insert_with(|| (relative.to_vec(), content));
         }
     }
 
     fn writable(&self) -> Option<&Target> {
         self.target.as_deref().filter(|_| !self.options.dry_run)
     }
+}
+
+/// What tells the names of one file: device, inode, and its content.
+fn link_key(entry: &Entry) -> Option<((u64, u64), blake3::Hash)> {
+    let Node::File(content) = &entry.node else { return None };
+    if entry.meta.links <= 1 {
+        return None;
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&content.size.to_le_bytes());
+    for piece in &content.pieces {
+        match piece {
+            Piece::Chunk(id) => hasher.update(b"c").update(id.as_bytes()),
+            Piece::Hole(len) => hasher.update(b"h").update(&len.to_le_bytes()),
+        };
+    }
+    Some(((entry.meta.device, entry.meta.inode), hasher.finalize()))
 }
 
 /// Whether what lies there is the pipe, socket or device `node`.

@@ -2,6 +2,7 @@
 
 use super::RestoreOutcome;
 use crate::progress::{Event, Observer, Problem};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The most problems that an outcome carries; the rest is only counted.
@@ -10,11 +11,13 @@ const MAX_PROBLEMS: usize = 10_000;
 pub(super) struct Report {
     observer: Arc<dyn Observer>,
     outcome: Mutex<RestoreOutcome>,
+    /// Names of files with several names that are right in the target.
+    linkable: Mutex<HashSet<Vec<u8>>>,
 }
 
 impl Report {
     pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { observer, outcome: Mutex::default() }
+        Self { observer, outcome: Mutex::default(), linkable: Mutex::default() }
     }
 
     pub(super) fn tell(&self, event: Event<'_>) {
@@ -48,6 +51,16 @@ impl Report {
         if outcome.problems.len() < MAX_PROBLEMS {
             outcome.problems.push(problem);
         }
+    }
+
+    /// A file with several names is right in the target under this one.
+    pub(super) fn can_be_linked_to(&self, relative: &[u8]) {
+        self.linkable.lock().unwrap_or_else(PoisonError::into_inner).insert(relative.to_vec());
+    }
+
+    /// Whether the file of this name is right in the target.
+    pub(super) fn is_linkable(&self, relative: &[u8]) -> bool {
+        self.linkable.lock().unwrap_or_else(PoisonError::into_inner).contains(relative)
     }
 
     pub(super) fn outcome(&self) -> RestoreOutcome {

@@ -7,7 +7,7 @@ use super::report::Report;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
 use crate::files::place::{ShortfallKind, Target};
 use crate::model::path::display_bytes;
-use crate::progress::{Event, Observer, Stage};
+use crate::progress::{Event, FileAction, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -56,17 +56,18 @@ impl RecoveryService {
         });
         let mut cost = crate::store::TrafficCount::default();
         let mut filled = Ok(());
-        while let Some(batch) = planned.recv().await {
+        while let Some(mut batch) = planned.recv().await {
+            let chunks = std::mem::take(&mut batch.chunks);
             match target.as_ref().filter(|_| !options.dry_run) {
                 None => {
-                    let jobs = fetch::jobs(repository, &batch)?;
+                    let jobs = fetch::jobs(repository, chunks)?;
                     cost = add(cost, &fetch::cost(&jobs));
                     batch.files.iter().for_each(|_| report.wrote());
                 }
                 Some(target) => {
                     let filling = Filling::new(batch, target.clone(), report.clone(), options.overwrite);
-                    filled =
-                        fetch::fill(repository, Arc::new(filling), options.threads, &options.cancel).await;
+                    let (filling, threads) = (Arc::new(filling), options.threads);
+                    filled = fetch::fill(repository, filling, chunks, threads, &options.cancel).await;
                 }
             }
             if filled.is_err() {
@@ -101,12 +102,19 @@ impl RecoveryService {
 /// Further names, metadata of folders, and what could not be set.
 fn finish(target: &Target, links: Vec<LateLink>, report: &Report, overwrite: bool) {
     for link in links {
+        if !report.is_linkable(&link.first) {
+            let first = display_bytes(&link.first);
+            let message = format!("not restored: it is the same file as {first}, which was not restored");
+            report.problem(display_bytes(&link.relative).into_owned(), message);
+            continue;
+        }
         let made = match target.existing(&link.relative) {
             Ok(Some(_)) if overwrite => target.remove(&link.relative),
             other => other.map(drop),
         };
-        if let Err(error) = made.and_then(|()| target.link(&link.first, &link.relative)) {
-            report.problem(display_bytes(&link.relative).into_owned(), error.to_string());
+        match made.and_then(|()| target.link(&link.first, &link.relative)) {
+            Ok(()) => report.written(&link.relative, FileAction::Restored),
+            Err(error) => report.problem(display_bytes(&link.relative).into_owned(), error.to_string()),
         }
     }
     for error in target.finish_folders() {

@@ -3,20 +3,20 @@
 //! Each covers what is new; an older one is merged into it when it is not much heavier, so that
 //! few stand and every snapshot is rewritten only a logarithmic number of times.
 
-use super::index::Standing;
-use super::writer::WriterOptions;
-use super::{Cancel, Repository, RepositoryError};
+use super::catalog::as_problem;
+use super::index::Origin;
+use super::writer::Sending;
+use super::{Repository, RepositoryError};
 use crate::format::FormatError;
 use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
-use crate::format::record::{Body, Checkpoint, Covered, Head, Record};
+use crate::format::record::{Body, Checkpoint, Covered, Head, Record, Stream};
 use crate::format::squeeze::{squeeze, unsqueeze};
 use crate::model::id::ObjectId;
-use crate::progress::{Observer, Problem};
+use crate::progress::Problem;
 use crate::state::meta::{self, Meta};
 use rusqlite::Transaction;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 /// So many snapshots without a checkpoint make one due.
 pub const CHECKPOINT_AFTER: u64 = 32;
@@ -24,66 +24,123 @@ pub const CHECKPOINT_AFTER: u64 = 32;
 const MERGE_FACTOR: u64 = 4;
 const MAX_COVERED_BYTES: u64 = 256 << 20;
 
-/// A checkpoint that counts: its numbered folder, name and weight.
-type StandingCheckpoint = (u32, RecordName, u64);
+/// A checkpoint that counts: its numbered folder, name, weight, and what is merged into it.
+type StandingCheckpoint = (u32, RecordName, u64, Vec<ObjectId>);
+
+/// What goes into a new checkpoint.
+struct Folded {
+    covered: Vec<Covered>,
+    packs: BTreeMap<ObjectId, PackEntry>,
+    standing: Vec<StandingCheckpoint>,
+    merged: Vec<ObjectId>,
+    weight: u64,
+}
 
 impl Repository {
     /// Writes a checkpoint if one is due. Returns the problems of records that could not be
     /// read and therefore are not covered.
-    pub async fn checkpoint_if_due(
-        &self,
-        options: WriterOptions,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Vec<Problem>, RepositoryError> {
+    pub async fn checkpoint_if_due(&self, sending: &Sending) -> Result<Vec<Problem>, RepositoryError> {
         if self.uncovered_snapshots()? < CHECKPOINT_AFTER {
             return Ok(Vec::new());
         }
-        let problems = self.fetch_new_records().await?;
-        let mut covered = self.uncovered()?;
-        let mut packs = self.packs_of(Standing::Recorded)?;
-        let mut standing = self.standing_checkpoints()?;
-        let mut weight = weight_of(&covered, &packs);
-        while let Some((folder, name, older_weight)) = standing.pop() {
-            if older_weight > weight.saturating_mul(MERGE_FACTOR) {
-                standing.push((folder, name, older_weight));
-                break;
-            }
-            let record = self.fetch_record(folder, &name).await?;
-            if let Body::Checkpoint(older) = &record.body {
-                covered.extend(self.covered_of(&name.path(folder), older).await?);
-                packs.extend(self.packs_of_checkpoint(&name.path(folder), older).await?);
-                weight += older_weight;
-            }
+        let mut problems = self.fetch_new_records().await?;
+        // No other record of this machine comes between what is folded and what is published.
+        let publishing = self.publishing_lock().await?;
+        if self.uncovered_snapshots()? < CHECKPOINT_AFTER {
+            return Ok(problems);
         }
-        let seen: BTreeSet<_> = packs.iter().map(|pack| pack.object).collect();
-        let mut unique: BTreeMap<ObjectId, PackEntry> = BTreeMap::new();
-        unique.extend(packs.into_iter().map(|pack| (pack.object, pack)));
-        let packs: Vec<_> = unique.into_values().collect();
-        let unwritable = |_| RepositoryError::damaged("a checkpoint", FormatError::Unwritable("its list"));
-        let listed = postcard::to_stdvec(&covered).map_err(unwritable)?;
-        let listed =
-            squeeze(&listed, 5).map_err(|reason| RepositoryError::damaged("a checkpoint", reason))?;
-        let covered = self.place_stream(listed, options, observer.clone(), Cancel::default()).await?;
-        let (index, tail) = self.place_index(&packs, options, observer, Cancel::default()).await?;
+        let heads = self.known_heads()?;
+        let newly_covered = self.uncovered()?;
+        let mut folded = self.fold(newly_covered.clone(), &mut problems).await?;
+        let damaged = |reason| RepositoryError::damaged("a new checkpoint", reason);
+        let listed = postcard::to_stdvec(&folded.covered)
+            .map_err(|_| damaged(FormatError::Unwritable("its list of snapshots")))?;
+        let covered = self.place_stream(sending, squeeze(&listed, 5).map_err(damaged)?).await?;
+        if let Stream::Chunks(chunks) = &covered {
+            let more = self.packs_with(chunks)?;
+            folded.packs.extend(more.into_iter().map(|pack| (pack.object, pack)));
+        }
+        let packs: Vec<_> = folded.packs.into_values().collect();
+        let (index, tail) = self.place_index(sending, &packs).await?;
+        let unproven = self.unproven_packs(&self.packs_of_run(&sending.run)?).await?;
+        if !unproven.is_empty() {
+            let object = format!("{} packs of a checkpoint", unproven.len());
+            let symptom = "they do not lie there whole".to_owned();
+            return Err(RepositoryError::NotStanding { object, symptom });
+        }
         let body = Checkpoint {
             covered,
-            heads: self
-                .known_heads()?
+            heads: heads
                 .into_iter()
                 .map(|(writer, sequence, record)| Head { writer, sequence, record })
                 .collect(),
             index,
-            standing: standing.iter().map(|(folder, name, _)| (*folder, *name)).collect(),
-            weight,
+            standing: folded.standing.iter().map(|(folder, name, ..)| (*folder, *name)).collect(),
+            merged: folded.merged,
+            weight: folded.weight,
         };
-        let introduced: Vec<_> = seen.into_iter().chain(tail).collect();
-        self.publish(Body::Checkpoint(Box::new(body)), &introduced).await?;
+        let introduced: Vec<_> = packs.iter().chain(&tail).map(|pack| pack.object).collect();
+        self.publish(&publishing, Body::Checkpoint(Box::new(body)), &introduced, 0).await?;
         self.state().write("note what a checkpoint covers", |transaction| {
-            transaction
-                .execute("UPDATE records SET covered = 1 WHERE known = 1 AND kind = 'snapshot'", [])
-                .map(drop)
+            let mut update =
+                transaction.prepare_cached("UPDATE records SET covered = 1 WHERE object = ?1")?;
+            newly_covered
+                .iter()
+                .try_for_each(|covered| update.execute([&covered.name.object.as_bytes()[..]]).map(drop))
         })?;
         Ok(problems)
+    }
+
+    /// Joins what is not covered with the older checkpoints that are not much heavier.
+    async fn fold(
+        &self,
+        covered: Vec<Covered>,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Folded, RepositoryError> {
+        let packs: BTreeMap<_, _> =
+            self.uncovered_packs()?.into_iter().map(|pack| (pack.object, pack)).collect();
+        let weight = weight_of(&covered, packs.values());
+        let mut folded = Folded { covered, packs, standing: Vec::new(), merged: Vec::new(), weight };
+        let mut older = self.standing_checkpoints()?;
+        older.sort_by_key(|(_, name, weight, _)| (*weight, *name));
+        for (folder, name, weight, merged) in older {
+            // What is merged stays merged, or an empty machine would read it beside this one.
+            folded.merged.extend(&merged);
+            if weight > folded.weight.saturating_mul(MERGE_FACTOR) {
+                folded.standing.push((folder, name, weight, merged));
+                continue;
+            }
+            match self.contents_of(folder, &name).await {
+                Ok((covered, packs)) => {
+                    folded.covered.extend(covered);
+                    folded.packs.extend(packs.into_iter().map(|pack| (pack.object, pack)));
+                    folded.merged.push(name.object);
+                    folded.weight += weight;
+                }
+                Err(error) => {
+                    // It stands beside the new one, for those who can still read it.
+                    problems.push(as_problem(error, folder, &name)?);
+                    folded.standing.push((folder, name, weight, merged));
+                }
+            }
+        }
+        folded.merged.sort_unstable();
+        folded.merged.dedup();
+        Ok(folded)
+    }
+
+    async fn contents_of(
+        &self,
+        folder: u32,
+        name: &RecordName,
+    ) -> Result<(Vec<Covered>, Vec<PackEntry>), RepositoryError> {
+        let path = name.path(folder);
+        let record = self.fetch_record(folder, name).await?;
+        let Body::Checkpoint(checkpoint) = &record.body else {
+            let reason = FormatError::Damaged("a record of another kind than its name says");
+            return Err(RepositoryError::damaged(path, reason));
+        };
+        Ok((self.covered_of(&path, checkpoint).await?, self.packs_of_checkpoint(&path, checkpoint).await?))
     }
 
     fn uncovered_snapshots(&self) -> Result<u64, RepositoryError> {
@@ -109,30 +166,37 @@ impl Repository {
         Ok(covered.collect())
     }
 
-    /// Takes in what a checkpoint says, and the older ones that it names.
+    /// Takes in what a checkpoint says, then each older one that it names; those that cannot be
+    /// read are told.
     pub(super) async fn ingest_checkpoint(
         &self,
         folder: u32,
         name: &RecordName,
         record: &Record,
         checkpoint: &Checkpoint,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<Vec<Problem>, RepositoryError> {
+        self.ingest_one(folder, name, record, checkpoint).await?;
+        let mut problems = Vec::new();
         for (older_folder, older) in &checkpoint.standing {
-            let record = self.fetch_record(*older_folder, older).await?;
-            if let Body::Checkpoint(body) = &record.body {
-                self.ingest_one(*older_folder, older, &record, body).await?;
+            let ingested = async {
+                let record = self.fetch_record(*older_folder, older).await?;
+                match &record.body {
+                    Body::Checkpoint(body) => self.ingest_one(*older_folder, older, &record, body).await,
+                    Body::Snapshot(_) => Ok(()),
+                }
+            };
+            if let Err(error) = ingested.await {
+                problems.push(as_problem(error, *older_folder, older)?);
             }
         }
-        self.ingest_one(folder, name, record, checkpoint).await?;
         self.state().write("note a checkpoint", |transaction| {
-            // Older ones that it does not name are merged into it.
-            transaction.execute(
-                "UPDATE records SET known = 1 WHERE kind = 'checkpoint' AND time_ms < ?1",
-                [name.time_ms as i64],
-            )?;
+            let mut update = transaction.prepare_cached("UPDATE records SET known = 1 WHERE object = ?1")?;
+            for merged in &checkpoint.merged {
+                update.execute([&merged.as_bytes()[..]])?;
+            }
             note_standing(transaction, folder, name, checkpoint)
         })?;
-        Ok(())
+        Ok(problems)
     }
 
     async fn ingest_one(
@@ -143,7 +207,7 @@ impl Repository {
         checkpoint: &Checkpoint,
     ) -> Result<(), RepositoryError> {
         let path = name.path(folder);
-        self.take_packs(&path, &checkpoint.index, Standing::Covered).await?;
+        self.take_packs(&path, &checkpoint.index, Origin::Checkpoint(name.object)).await?;
         let covered = self.covered_of(&path, checkpoint).await?;
         self.state().write("take in a checkpoint", |transaction| {
             super::catalog::ingest_record(transaction, name, folder, record)?;
@@ -196,7 +260,8 @@ impl Repository {
     }
 }
 
-/// Notes which checkpoints count from now on.
+/// Notes which checkpoints count from now on: the new one, those that it names, and those of
+/// other machines that it does not know of.
 pub(super) fn note_standing(
     transaction: &Transaction<'_>,
     folder: u32,
@@ -206,11 +271,16 @@ pub(super) fn note_standing(
     let known: Vec<StandingCheckpoint> = meta::get(transaction, Meta::Checkpoints)?
         .and_then(|bytes| postcard::from_bytes(&bytes).ok())
         .unwrap_or_default();
-    let weight =
-        |name: &RecordName| known.iter().find(|known| known.1 == *name).map_or(u64::MAX, |known| known.2);
-    let mut standing: Vec<StandingCheckpoint> =
-        checkpoint.standing.iter().map(|(folder, older)| (*folder, *older, weight(older))).collect();
-    standing.push((folder, *name, checkpoint.weight));
+    let (named, unknown_of): (Vec<_>, Vec<_>) = known
+        .into_iter()
+        .filter(|(_, known, ..)| known != name && !checkpoint.merged.contains(&known.object))
+        .partition(|(_, known, ..)| checkpoint.standing.iter().any(|(_, standing)| standing == known));
+    let mut standing = unknown_of;
+    for (folder, older) in &checkpoint.standing {
+        let known = named.iter().find(|(_, known, ..)| known == older).cloned();
+        standing.push(known.unwrap_or((*folder, *older, u64::MAX, Vec::new())));
+    }
+    standing.push((folder, *name, checkpoint.weight, checkpoint.merged.clone()));
     meta::put(transaction, Meta::Checkpoints, &postcard::to_stdvec(&standing).unwrap_or_default())
 }
 
@@ -233,8 +303,11 @@ fn ingest_covered(transaction: &Transaction<'_>, covered: &Covered) -> rusqlite:
         .map(drop)
 }
 
-fn weight_of(covered: &[Covered], packs: &[PackEntry]) -> u64 {
-    let chunks: usize =
-        packs.iter().flat_map(|pack| &pack.index.frames).map(|frame| frame.chunks.len()).sum();
-    (covered.len() * 200 + packs.len() * 80 + chunks * crate::model::id::ChunkId::LEN) as u64
+fn weight_of<'a>(covered: &[Covered], packs: impl Iterator<Item = &'a PackEntry>) -> u64 {
+    let (mut count, mut chunks) = (0, 0);
+    for pack in packs {
+        count += 1;
+        chunks += pack.index.frames.iter().map(|frame| frame.chunks.len()).sum::<usize>();
+    }
+    (covered.len() * 200 + count * 80 + chunks * crate::model::id::ChunkId::LEN) as u64
 }

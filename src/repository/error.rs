@@ -62,6 +62,16 @@ pub enum RepositoryError {
         /// What was seen instead.
         symptom: String,
     },
+    /// Records that were there are not any more.
+    #[error(
+        "{0} that stood on the server before are not there any more: it was emptied, set back to an older \
+         state, or holds another repository now. Do not trust this snapshot; run the backup again (it \
+         sends what is missing), then `filbert check`"
+    )]
+    HistoryGone(String),
+    /// A wish that cannot be met.
+    #[error("{0}")]
+    Options(String),
     /// Somebody asked to stop.
     #[error("interrupted: what was sent is kept, the next run goes on from there")]
     Cancelled,

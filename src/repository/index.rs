@@ -1,47 +1,69 @@
 //! Which chunk lies in which pack: in the local state, kept equal to what the records say.
 
+use super::run::Run;
 use super::{Repository, RepositoryError};
 use crate::format::codec::{Reader, Writer};
 use crate::format::pack::PackEntry;
 use crate::model::id::{ChunkId, ObjectId};
 use crate::state::StateError;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use crate::state::meta;
+use rusqlite::{OptionalExtension, Transaction};
 use std::sync::Arc;
 
 /// Where a chunk lies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The pack's number in the local state.
     pub pack: i64,
     /// The frame in it.
     pub frame: u32,
+    /// The pack was found missing or spoilt.
+    pub bad: bool,
 }
 
-/// What introduces a pack.
+/// What vouches for a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Nothing yet: it was sent by a run that is not done or was broken off.
-    Unrecorded = 0,
+pub(super) enum Origin {
+    /// Only the run that sent it.
+    Run(i64),
     /// A record that no checkpoint covers.
-    Recorded = 1,
+    Record(ObjectId),
     /// A checkpoint.
-    Covered = 2,
+    Checkpoint(ObjectId),
 }
 
-/// Adds a pack and its chunks. A chunk that is known elsewhere keeps its first place.
+impl Origin {
+    const UNRECORDED: i64 = 0;
+    pub(super) const RECORDED: i64 = 1;
+
+    fn columns(&self) -> (i64, Option<&[u8]>, i64) {
+        match self {
+            Origin::Run(run) => (Self::UNRECORDED, None, *run),
+            Origin::Record(record) => (Self::RECORDED, Some(record.as_bytes()), 0),
+            Origin::Checkpoint(record) => (2, Some(record.as_bytes()), 0),
+        }
+    }
+}
+
+/// Adds a pack and its chunks.
 pub(super) fn add_pack(
     transaction: &Transaction<'_>,
     pack: &PackEntry,
-    standing: Standing,
+    origin: Origin,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO packs (object, folder, size, entry, recorded) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (object) DO UPDATE SET recorded = max(recorded, ?5) RETURNING id";
+    let sql = "INSERT INTO packs (object, folder, size, entry, recorded, record, run)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (object) DO UPDATE SET
+               record = CASE WHEN ?5 >= recorded THEN ?6 ELSE record END, recorded = max(recorded, ?5)
+               RETURNING id";
     let mut writer = Writer::default();
     pack.write(&mut writer);
-    let id: i64 = transaction.prepare_cached(sql)?.query_row(
-        (&pack.object.as_bytes()[..], pack.folder, pack.size as i64, writer.into_bytes(), standing as i64),
-        |row| row.get(0),
-    )?;
+    let (recorded, record, run) = origin.columns();
+    let (object, size) = (&pack.object.as_bytes()[..], pack.size as i64);
+    let id: i64 = transaction
+        .prepare_cached(sql)?
+        .query_row((object, pack.folder, size, writer.into_bytes(), recorded, record, run), |row| {
+            row.get(0)
+        })?;
     let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO chunks VALUES (?1, ?2, ?3)")?;
     for (number, frame) in pack.index.frames.iter().enumerate() {
         for chunk in &frame.chunks {
@@ -51,16 +73,17 @@ pub(super) fn add_pack(
     Ok(())
 }
 
-/// Raises the standing of packs.
-pub(super) fn mark(
+/// Notes what vouches for packs from now on.
+pub(super) fn introduce(
     transaction: &Transaction<'_>,
     packs: &[ObjectId],
-    standing: Standing,
+    origin: Origin,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE packs SET recorded = max(recorded, ?2) WHERE object = ?1";
+    let (recorded, record, _) = origin.columns();
+    let sql = "UPDATE packs SET recorded = ?2, record = ?3 WHERE object = ?1 AND recorded <= ?2";
     let mut update = transaction.prepare_cached(sql)?;
     for pack in packs {
-        update.execute((&pack.as_bytes()[..], standing as i64))?;
+        update.execute((&pack.as_bytes()[..], recorded, record))?;
     }
     Ok(())
 }
@@ -70,14 +93,16 @@ fn entry_of(bytes: &[u8]) -> Result<PackEntry, RepositoryError> {
         .map_err(|reason| RepositoryError::damaged("a pack's entry in the local state", reason))
 }
 
-fn knows(connection: &Connection, id: &ChunkId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM chunks WHERE id = ?1")?.exists([&id.as_bytes()[..]])
-}
-
 impl Repository {
-    /// Whether a pack on the remote has this chunk.
-    pub fn knows_chunk(&self, id: &ChunkId) -> Result<bool, StateError> {
-        self.state().read("look up a chunk", |connection| knows(connection, id))
+    /// Whether this chunk need not be sent by `run`: a pack has it that a record introduces or
+    /// that the run itself sent, and that is not known to be bad.
+    pub fn knows_chunk(&self, id: &ChunkId, run: Option<&Run>) -> Result<bool, StateError> {
+        let sql = "SELECT 1 FROM chunks JOIN packs ON packs.id = chunks.pack
+                   WHERE chunks.id = ?1 AND bad = 0 AND (recorded > 0 OR run = ?2)";
+        let run = run.map_or(-1, Run::id);
+        self.state().read("look up a chunk", |connection| {
+            connection.prepare_cached(sql)?.exists((&id.as_bytes()[..], run))
+        })
     }
 
     /// Whether no chunk is known at all.
@@ -87,19 +112,21 @@ impl Repository {
         })
     }
 
-    /// Where the chunks lie, in the order of `ids`; none for a chunk that no pack has.
+    /// Where the chunks lie, in the order of `ids`; none for a chunk that no pack has. Of several
+    /// places one that is not known to be bad.
     pub fn places(&self, ids: &[ChunkId]) -> Result<Vec<Option<Place>>, StateError> {
+        let sql = "SELECT pack, frame, bad FROM chunks JOIN packs ON packs.id = chunks.pack
+                   WHERE chunks.id = ?1 ORDER BY bad, recorded = 0, pack LIMIT 1";
         self.state().read("look up chunks", |connection| {
-            let mut select = connection.prepare_cached("SELECT pack, frame FROM chunks WHERE id = ?1")?;
-            ids.iter()
-                .map(|id| {
-                    select
-                        .query_row([&id.as_bytes()[..]], |row| {
-                            Ok(Place { pack: row.get(0)?, frame: row.get(1)? })
-                        })
-                        .optional()
-                })
-                .collect()
+            let mut select = connection.prepare_cached(sql)?;
+            let mut place = |id: &ChunkId| {
+                select
+                    .query_row([&id.as_bytes()[..]], |row| {
+                        Ok(Place { pack: row.get(0)?, frame: row.get(1)?, bad: row.get(2)? })
+                    })
+                    .optional()
+            };
+            ids.iter().map(&mut place).collect()
         })
     }
 
@@ -122,21 +149,43 @@ impl Repository {
         })
     }
 
-    /// Packs that lie on the remote and that no record introduces yet: those of this run, and of
-    /// runs that were broken off.
-    pub fn unrecorded_packs(&self) -> Result<Vec<PackEntry>, RepositoryError> {
-        self.packs_of(Standing::Unrecorded)
+    /// The packs of a run that no record introduces yet.
+    pub fn packs_of_run(&self, run: &Run) -> Result<Vec<PackEntry>, RepositoryError> {
+        self.packs_where("SELECT entry FROM packs WHERE recorded = 0 AND run = ?1 ORDER BY id", run.id())
     }
 
-    /// The packs of one standing.
-    pub(super) fn packs_of(&self, standing: Standing) -> Result<Vec<PackEntry>, RepositoryError> {
+    /// The packs that no record introduces yet, of all runs of this machine.
+    pub fn unrecorded_packs(&self) -> Result<Vec<PackEntry>, RepositoryError> {
+        self.packs_where("SELECT entry FROM packs WHERE recorded = ?1 ORDER BY id", Origin::UNRECORDED)
+    }
+
+    /// The packs that a record introduces and no checkpoint.
+    pub(super) fn uncovered_packs(&self) -> Result<Vec<PackEntry>, RepositoryError> {
+        self.packs_where("SELECT entry FROM packs WHERE recorded = ?1 ORDER BY id", Origin::RECORDED)
+    }
+
+    fn packs_where(&self, sql: &'static str, value: i64) -> Result<Vec<PackEntry>, RepositoryError> {
         let entries: Vec<Vec<u8>> = self.state().read("list packs", |connection| {
-            connection
-                .prepare_cached("SELECT entry FROM packs WHERE recorded = ?1 ORDER BY id")?
-                .query_map([standing as i64], |row| row.get(0))?
-                .collect()
+            connection.prepare_cached(sql)?.query_map([value], |row| row.get(0))?.collect()
         })?;
         entries.iter().map(|bytes| entry_of(bytes)).collect()
+    }
+
+    /// Notes which packs are bad and which, of those looked at, are not (any more). What is bad is
+    /// not counted on when something is backed up, and used last when something is restored.
+    pub fn note_bad_packs(&self, good: &[ObjectId], bad: &[ObjectId]) -> Result<(), StateError> {
+        self.state().write("note bad packs", |transaction| {
+            let sql = "UPDATE packs SET bad = ?2 WHERE object = ?1 AND bad <> ?2";
+            let mut update = transaction.prepare_cached(sql)?;
+            for object in good {
+                update.execute((&object.as_bytes()[..], 0))?;
+            }
+            let mut newly_bad = 0;
+            for object in bad {
+                newly_bad += update.execute((&object.as_bytes()[..], 1))?;
+            }
+            if newly_bad > 0 { meta::raise_doubt(transaction) } else { Ok(()) }
+        })
     }
 
     /// Forgets a pack and its chunks: it is not on the remote, or not whole.

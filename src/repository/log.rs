@@ -7,21 +7,27 @@ use crate::store::Listing;
 use rusqlite::Transaction;
 use std::collections::BTreeMap;
 
+/// So many folders that are all full are believed at once.
+const MOST_FOLDERS: usize = 10_000;
+
 /// What a look at the log showed.
 #[derive(Debug, Default)]
 pub struct Look {
     /// Size of each record listed, by name.
     listed: BTreeMap<RecordName, Option<u64>>,
-    /// Records that were there before, by their paths, and are not any more.
-    pub missing: Vec<String>,
+    /// Numbered folder and name of records that were there before and are not any more.
+    pub missing: Vec<(u32, RecordName)>,
 }
 
 impl Look {
-    /// Whether the record is listed, as far as told with this size.
+    /// Whether the record is listed with this size.
     pub fn shows(&self, name: &RecordName, size: u64) -> bool {
-        self.listed.get(name).is_some_and(|listed| listed.is_none_or(|listed| listed == size))
+        self.listed.get(name).copied().flatten() == Some(size)
     }
 }
+
+/// Numbered folder, name and size of a record.
+type KnownRecord = (u32, RecordName, Option<u64>);
 
 /// A numbered folder of the log and the records in it.
 type Folder = (u32, Vec<(RecordName, Option<u64>)>);
@@ -68,7 +74,7 @@ impl Repository {
                 .query_map([], |row| row.get(0))?
                 .collect()
         })?;
-        self.records_in(&folders)
+        Ok(self.records_in(&folders)?.into_iter().map(|(folder, name, _)| (folder, name)).collect())
     }
 
     async fn list_log(&self) -> Result<Vec<Folder>, RepositoryError> {
@@ -82,24 +88,31 @@ impl Repository {
     /// while the newest is young, for a slow machine may still write there.
     async fn list_from(&self, first: u32) -> Result<Vec<Folder>, RepositoryError> {
         let mut folders = Vec::new();
-        let mut number = first;
-        while let Some(folder) = self.list_folder(number).await? {
+        for number in (first..=u32::MAX).take(MOST_FOLDERS) {
+            let Some(folder) = self.list_folder(number).await? else { break };
             let full = folder.1.len() as u64 >= FOLDER_FILL;
             folders.push(folder);
             if !full {
                 break;
             }
-            number += 1;
         }
-        let young = folders.first().is_none_or(|(_, records)| self.all_young(records));
+        if folders.is_empty() {
+            folders.push((first, Vec::new()));
+        }
+        let bound = self.young_bound()?;
+        let young = folders.first().is_none_or(|(_, records)| all_after(records, bound));
         if let Some(before) = first.checked_sub(1).filter(|_| young) {
             folders.extend(self.list_folder(before).await?);
         }
         Ok(folders)
     }
 
+    /// All folders back to one that is older than the newest checkpoint and the grace time.
     async fn list_back_to_checkpoint(&self) -> Result<Vec<Folder>, RepositoryError> {
-        let listing = self.store().list(names::LOG).await?;
+        let listing = match self.store().list(names::LOG).await {
+            Err(error) if error.is_not_found() => Listing::default(),
+            listing => listing?,
+        };
         let mut numbers: Vec<_> = listing
             .entries
             .iter()
@@ -107,14 +120,19 @@ impl Repository {
             .filter_map(|entry| names::parse_folder(&entry.name))
             .collect();
         numbers.sort_unstable();
+        // Folders fill up in turn: a number out of turn is none of ours.
+        let in_turn = numbers.windows(2).take_while(|two| two[1] - two[0] == 1).count();
+        numbers.truncate(in_turn + 1);
+        let bound = self.young_bound()?;
         let mut folders: Vec<Folder> = Vec::new();
-        let mut covered = false;
+        let (mut covered, mut behind_checkpoint) = (false, false);
         for number in numbers.into_iter().rev() {
             let Some(folder) = self.list_folder(number).await? else { continue };
+            let young = all_after(&folder.1, bound);
+            behind_checkpoint |= covered;
             covered |= folder.1.iter().any(|(name, _)| name.kind == RecordKind::Checkpoint);
-            let young = self.all_young(&folder.1);
             folders.push(folder);
-            if covered && !young {
+            if behind_checkpoint && !young {
                 break;
             }
         }
@@ -122,6 +140,43 @@ impl Repository {
             folders.push((0, Vec::new()));
         }
         Ok(folders)
+    }
+
+    /// Records written after this may have been unknown to somebody when we looked last.
+    fn young_bound(&self) -> Result<i64, RepositoryError> {
+        let last = self.state().meta_number(Meta::LastLook)?;
+        let now = self.now_ms();
+        Ok(last.map_or(now, |last| last.min(now)) - GRACE_MS)
+    }
+
+    /// Forgets records that are gone, with what they vouched for: the next run proves those packs
+    /// and introduces them anew.
+    pub fn forget_records(&self, gone: &[(u32, RecordName)]) -> Result<(), RepositoryError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.state().write("forget records that are gone", |transaction| {
+            let writer = meta::get(transaction, Meta::Writer)?;
+            for (_, name) in gone {
+                let object = &name.object.as_bytes()[..];
+                let sql = "SELECT 1 FROM records WHERE object = ?1 AND writer = ?2";
+                if transaction.prepare_cached(sql)?.exists((object, &writer))? {
+                    // Its number must not be given twice: whoever saw it would see a fork.
+                    transaction.execute("DELETE FROM meta WHERE name = 'writer'", [])?;
+                }
+                let sql = "UPDATE packs SET recorded = 0, record = NULL, run = 0 WHERE record = ?1";
+                transaction.prepare_cached(sql)?.execute([object])?;
+                for table in ["records", "snapshots", "objects"] {
+                    transaction.execute(&format!("DELETE FROM {table} WHERE object = ?1"), [object])?;
+                }
+                if name.kind == RecordKind::Checkpoint {
+                    transaction.execute("DELETE FROM meta WHERE name = 'checkpoints'", [])?;
+                    transaction.execute("UPDATE records SET covered = 0", [])?;
+                }
+            }
+            meta::raise_doubt(transaction)
+        })?;
+        Ok(())
     }
 
     async fn list_folder(&self, number: u32) -> Result<Option<Folder>, RepositoryError> {
@@ -132,42 +187,44 @@ impl Repository {
         }
     }
 
-    fn all_young(&self, records: &[(RecordName, Option<u64>)]) -> bool {
-        let bound = self.now_ms() - GRACE_MS;
-        records.iter().all(|(name, _)| name.time_ms as i64 > bound)
-    }
-
-    /// Records known to be in the listed folders that the listing does not show.
-    fn missing_from(&self, folders: &[Folder]) -> Result<Vec<String>, RepositoryError> {
+    /// Records known to be in the listed folders that the listing does not show, or not whole.
+    fn missing_from(&self, folders: &[Folder]) -> Result<Vec<(u32, RecordName)>, RepositoryError> {
         let shown: BTreeMap<_, _> = folders.iter().flat_map(|(_, records)| records).copied().collect();
-        let numbers: Vec<u32> = match self.state().meta_number(Meta::LogFolder)? {
-            Some(number) if folders.is_empty() => vec![number as u32],
-            _ => folders.iter().map(|(number, _)| *number).collect(),
+        let numbers: Vec<u32> = folders.iter().map(|(number, _)| *number).collect();
+        let stands = |name: &RecordName, known: Option<u64>| match shown.get(name) {
+            Some(size) => size.is_none() || known.is_none() || *size == known,
+            None => false,
         };
         let known = self.records_in(&numbers)?;
-        let gone = known.into_iter().filter(|(_, name)| !shown.contains_key(name));
-        Ok(gone.map(|(folder, name)| name.path(folder)).collect())
+        let gone = known.into_iter().filter(|(_, name, size)| !stands(name, *size));
+        Ok(gone.map(|(folder, name, _)| (folder, name)).collect())
     }
 
-    fn records_in(&self, folders: &[u32]) -> Result<Vec<(u32, RecordName)>, RepositoryError> {
-        let rows: Vec<(u32, i64, String, Vec<u8>)> =
-            self.state().read("list known records", |connection| {
-                let mut select = connection
-                    .prepare_cached("SELECT folder, time_ms, kind, object FROM records WHERE folder = ?1")?;
-                let mut rows = Vec::new();
-                for folder in folders {
-                    let found = select.query_map([folder], |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                    })?;
-                    rows.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
-                }
-                Ok(rows)
-            })?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(folder, time, kind, object)| Some((folder, record_name(time, &kind, &object)?)))
-            .collect())
+    /// Numbered folder, name and, where it is known, size of the records in these folders.
+    fn records_in(&self, folders: &[u32]) -> Result<Vec<KnownRecord>, RepositoryError> {
+        type Row = (u32, i64, String, Vec<u8>, Option<i64>);
+        let rows: Vec<Row> = self.state().read("list known records", |connection| {
+            let sql = "SELECT folder, time_ms, kind, object, CASE known WHEN 1 THEN size END FROM records
+                       WHERE folder = ?1";
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = Vec::new();
+            for folder in folders {
+                let found = select.query_map([folder], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                })?;
+                rows.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            Ok(rows)
+        })?;
+        let known = |(folder, time, kind, object, size): Row| {
+            Some((folder, record_name(time, &kind, &object)?, size.map(|size| size as u64)))
+        };
+        Ok(rows.into_iter().filter_map(known).collect())
     }
+}
+
+fn all_after(records: &[(RecordName, Option<u64>)], bound_ms: i64) -> bool {
+    records.iter().all(|(name, _)| name.time_ms as i64 > bound_ms)
 }
 
 /// The record names in a listing; anything else there is none of ours.
@@ -189,7 +246,8 @@ pub(super) fn note(
 ) -> rusqlite::Result<()> {
     let sql =
         "INSERT INTO records (object, time_ms, kind, folder, size, known) VALUES (?1, ?2, ?3, ?4, ?5, 0)
-               ON CONFLICT DO UPDATE SET folder = ?4, size = coalesce(?5, size)";
+               ON CONFLICT DO UPDATE SET folder = ?4,
+               size = CASE WHEN known = 1 AND size IS NOT NULL THEN size ELSE coalesce(?5, size) END";
     transaction
         .prepare_cached(sql)?
         .execute((

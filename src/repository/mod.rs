@@ -2,6 +2,7 @@
 //! packs, a reader that turns ids into verified bytes, and publishing of records.
 
 pub mod catalog;
+pub mod chain;
 pub mod checkpoint;
 pub mod error;
 pub mod index;
@@ -10,6 +11,7 @@ pub mod open;
 pub mod place;
 pub mod publish;
 pub mod reader;
+pub mod run;
 pub mod select;
 pub mod snapshots;
 pub mod writer;
@@ -17,6 +19,7 @@ pub mod writer;
 pub use crate::format::descriptor::InitOptions;
 pub use crate::model::cancel::Cancel;
 pub use error::RepositoryError;
+pub use run::Run;
 
 use crate::format::chunker::Chunker;
 use crate::format::descriptor::Descriptor;

@@ -3,10 +3,10 @@
 
 use super::catalog::{ingest_record, ingest_snapshot};
 use super::checkpoint::note_standing;
-use super::index::{self, Standing};
-use super::log::Look;
+use super::index::{self, Origin};
 use super::{Repository, RepositoryError};
-use crate::format::names::{self, FOLDER_FILL, RecordKind, RecordName};
+use crate::format::FormatError;
+use crate::format::names::{self, FOLDER_FILL, RecordName};
 use crate::format::pack::PackEntry;
 use crate::format::record::{Body, Head, Record, Snapshot, object_id};
 use crate::model::entropy::random_bytes;
@@ -22,13 +22,9 @@ use std::time::Duration;
 const ATTEMPTS: usize = 3;
 const PROGRAM: &str = concat!("filbert ", env!("CARGO_PKG_VERSION"));
 
-/// A record that stands.
-#[derive(Debug, Clone)]
-pub struct Published {
-    /// Its name.
-    pub name: RecordName,
-    /// Its size in bytes.
-    pub size: u64,
+/// The right to publish.
+pub(super) struct Publishing {
+    _lock: Lock,
 }
 
 impl Repository {
@@ -38,18 +34,27 @@ impl Repository {
         snapshot: Snapshot,
         introduced: &[ObjectId],
     ) -> Result<ObjectId, RepositoryError> {
-        let published = self.publish(Body::Snapshot(Box::new(snapshot)), introduced).await?;
-        Ok(published.name.object)
+        let publishing = self.publishing_lock().await?;
+        let newest = self.newest_of(&snapshot.head.set.host, &snapshot.head.set.name)?;
+        let not_before = newest.map_or(0, |newest| newest.time_ms + 1);
+        let body = Body::Snapshot(Box::new(snapshot));
+        let published = self.publish(&publishing, body, introduced, not_before).await?;
+        Ok(published.object)
     }
 
-    /// Publishes a record that says `body` and introduces these packs.
+    /// Publishes a record that says `body` and introduces these packs. Its time is not before
+    /// `not_before_ms`, so that a clock that was set back does not hide it.
     pub(super) async fn publish(
         &self,
+        publishing: &Publishing,
         body: Body,
         introduced: &[ObjectId],
-    ) -> Result<Published, RepositoryError> {
-        let _one_at_a_time = self.publishing_lock().await?;
-        self.settle().await?;
+        not_before_ms: i64,
+    ) -> Result<RecordName, RepositoryError> {
+        self.settle_locked(publishing).await?;
+        if self.look_is_due()? {
+            self.look().await?;
+        }
         let writer = self.writer()?;
         let heads = self.known_heads()?;
         let own = heads.iter().find(|(head, ..)| *head == writer);
@@ -61,63 +66,72 @@ impl Repository {
                 .iter()
                 .map(|&(writer, sequence, record)| Head { writer, sequence, record })
                 .collect(),
+            time_ms: self.now_ms().max(not_before_ms).max(0) as u64,
             program: PROGRAM.to_owned(),
             body,
         };
         let bytes = record
             .seal(self.keyring(), self.id(), self.salt()?)
             .map_err(|reason| RepositoryError::damaged("a new record", reason))?;
-        let kind = match record.body {
-            Body::Snapshot(_) => RecordKind::Snapshot,
-            Body::Checkpoint(_) => RecordKind::Checkpoint,
-        };
+        let name = RecordName { time_ms: record.time_ms, kind: record.kind(), object: object_id(&bytes) };
         // Bad memory is found now and not on the day of the restore.
-        let object = object_id(&bytes);
-        let read_back = Record::open(&bytes, &object, self.keyring(), self.id());
+        let read_back = Record::open(&bytes, &name, self.keyring(), self.id());
         if read_back.as_ref() != Ok(&record) {
-            let reason = crate::format::FormatError::Damaged("it reads back as another one");
+            let reason = FormatError::Damaged("it reads back as another one");
             return Err(RepositoryError::damaged("a new record", read_back.err().unwrap_or(reason)));
         }
-        let name = RecordName { time_ms: self.now_ms().max(0) as u64, kind, object };
         let folder = self.folder_for_record().await?;
         let pending = Pending { name: name.to_string(), folder, bytes };
         self.state().put_pending(&pending)?;
-        let published = self.put_and_look(&pending, &name).await?;
+        self.put_and_look(&pending, &name).await?;
         self.note_published(&pending, &name, &record, introduced)?;
-        Ok(published)
+        Ok(name)
     }
 
     /// Settles a record whose publishing was broken off: it stands already, or its bytes are put
     /// again.
     pub async fn settle(&self) -> Result<(), RepositoryError> {
-        let Some(pending) = self.state().pending()? else { return Ok(()) };
+        if self.state().pending()?.is_none() {
+            return Ok(());
+        }
+        let publishing = self.publishing_lock().await?;
+        self.settle_locked(&publishing).await
+    }
+
+    async fn settle_locked(&self, _publishing: &Publishing) -> Result<(), RepositoryError> {
+        let Some(mut pending) = self.state().pending()? else { return Ok(()) };
         let opened = RecordName::parse(&pending.name).and_then(|name| {
-            let record = Record::open(&pending.bytes, &name.object, self.keyring(), self.id()).ok()?;
+            let record = Record::open(&pending.bytes, &name, self.keyring(), self.id()).ok()?;
             Some((name, record))
         });
         let Some((name, record)) = opened else {
             // It can only have been spoilt on this disk; what it introduced is still unrecorded.
-            return Ok(self.state().clear_pending()?);
+            return Ok(self.state().clear_pending(&pending.name)?);
         };
         let look = self.look().await?;
-        if !look.shows(&name, pending.bytes.len() as u64) {
+        if !look.shows(&name, pending.bytes.len() as u64)
+            && !self.stands(&name.path(pending.folder), pending.bytes.len() as u64).await?
+        {
+            // The others may have gone on to another folder since.
+            pending.folder = self.folder_for_record().await?;
             self.put_and_look(&pending, &name).await?;
         }
-        let (index, standing) = match &record.body {
-            Body::Snapshot(snapshot) => (&snapshot.index, Standing::Recorded),
-            Body::Checkpoint(checkpoint) => (&checkpoint.index, Standing::Covered),
+        let (index, origin) = match &record.body {
+            Body::Snapshot(snapshot) => (&snapshot.index, Origin::Record(name.object)),
+            Body::Checkpoint(checkpoint) => (&checkpoint.index, Origin::Checkpoint(name.object)),
         };
-        self.take_packs(&pending.name, index, standing).await?;
+        self.take_packs(&pending.name, index, origin).await?;
         self.note_published(&pending, &name, &record, &[])
     }
 
-    async fn put_and_look(&self, pending: &Pending, name: &RecordName) -> Result<Published, RepositoryError> {
+    async fn put_and_look(&self, pending: &Pending, name: &RecordName) -> Result<(), RepositoryError> {
         let body = Bytes::from(pending.bytes.clone());
         let path = name.path(pending.folder);
         let size = body.len() as u64;
         for _ in 0..ATTEMPTS {
             match self.store().put_new(&path, body.clone()).await {
                 Err(error) if error.is_not_found() => {
+                    self.descriptor_stands().await?;
                     self.store().ensure_folder(names::LOG).await?;
                     self.store().ensure_folder(&names::folder(names::LOG, pending.folder)).await?;
                     self.store().put_new(&path, body.clone()).await?;
@@ -125,8 +139,13 @@ impl Repository {
                 result => result?,
             }
             let look = self.look().await?;
-            if look.shows(name, size) || self.stands(&look, name, &path, size).await? {
-                return Ok(Published { name: *name, size });
+            if !look.missing.is_empty() {
+                self.descriptor_stands().await?;
+                self.forget_records(&look.missing)?;
+                return Err(RepositoryError::HistoryGone(format!("{} records", look.missing.len())));
+            }
+            if look.shows(name, size) || self.stands(&path, size).await? {
+                return Ok(());
             }
         }
         let symptom = "it does not show, or not whole".to_owned();
@@ -134,19 +153,28 @@ impl Repository {
     }
 
     /// Some servers list what they cached: the object itself is asked before it counts as lost.
-    async fn stands(
-        &self,
-        look: &Look,
-        name: &RecordName,
-        path: &str,
-        size: u64,
-    ) -> Result<bool, RepositoryError> {
-        debug_assert!(!look.shows(name, size));
+    async fn stands(&self, path: &str, size: u64) -> Result<bool, RepositoryError> {
         match self.store().size(path).await {
             Ok(found) => Ok(found == size),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Asks for the descriptor: a folder or a record that should be there is not. Without it the
+    /// repository is another one now, or none.
+    async fn descriptor_stands(&self) -> Result<(), RepositoryError> {
+        let name = self.descriptor_name()?;
+        let gone = match self.store().list("").await {
+            Ok(listing) => !listing.entries.iter().any(|entry| entry.name == name),
+            Err(error) if error.is_not_found() => true,
+            Err(error) => return Err(error.into()),
+        };
+        if gone {
+            self.state().clear()?;
+            return Err(RepositoryError::NoRepository(self.store().address()));
+        }
+        Ok(())
     }
 
     fn note_published(
@@ -157,20 +185,21 @@ impl Repository {
         introduced: &[ObjectId],
     ) -> Result<(), RepositoryError> {
         self.state().write("note a published record", |transaction| {
-            let folder = pending.folder;
-            let standing = match &record.body {
+            let (folder, size) = (pending.folder, Some(pending.bytes.len() as u64));
+            super::log::note(transaction, name, folder, size)?;
+            let origin = match &record.body {
                 Body::Snapshot(snapshot) => {
                     ingest_snapshot(transaction, name, folder, record, snapshot)?;
-                    Standing::Recorded
+                    Origin::Record(name.object)
                 }
                 Body::Checkpoint(checkpoint) => {
                     ingest_record(transaction, name, folder, record)?;
                     note_standing(transaction, folder, name, checkpoint)?;
-                    Standing::Covered
+                    Origin::Checkpoint(name.object)
                 }
             };
-            index::mark(transaction, introduced, standing)?;
-            transaction.execute("DELETE FROM pending", []).map(drop)
+            index::introduce(transaction, introduced, origin)?;
+            transaction.execute("DELETE FROM pending WHERE name = ?1", [&pending.name]).map(drop)
         })?;
         Ok(self.state().put_object(&name.object, &pending.bytes)?)
     }
@@ -221,17 +250,18 @@ impl Repository {
     async fn folder_for_record(&self) -> Result<u32, RepositoryError> {
         let folder = self.state().meta_number(Meta::LogFolder)?.unwrap_or(0) as u32;
         let fill = self.state().meta_number(Meta::LogFill)?.unwrap_or(0) as u64;
-        let folder = if fill >= FOLDER_FILL { folder + 1 } else { folder };
+        let folder = if fill >= FOLDER_FILL { folder.saturating_add(1) } else { folder };
         if fill == 0 || fill >= FOLDER_FILL {
             self.store().ensure_folder(&names::folder(names::LOG, folder)).await?;
         }
         Ok(folder)
     }
 
-    async fn publishing_lock(&self) -> Result<Lock, RepositoryError> {
+    /// Waits for the right to publish: one record of this machine at a time.
+    pub(super) async fn publishing_lock(&self) -> Result<Publishing, RepositoryError> {
         loop {
             if let Some(lock) = self.state().try_lock("publish")? {
-                return Ok(lock);
+                return Ok(Publishing { _lock: lock });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

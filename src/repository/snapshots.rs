@@ -112,7 +112,7 @@ impl Repository {
     pub async fn reread_record(&self, folder: u32, name: &RecordName) -> Result<(), RepositoryError> {
         let path = name.path(folder);
         let bytes = self.store().get(&path, crate::format::record::MAX_RECORD_BYTES).await?;
-        Record::open(&bytes, &name.object, self.keyring(), self.id())
+        Record::open(&bytes, name, self.keyring(), self.id())
             .map(drop)
             .map_err(|reason| RepositoryError::damaged(path, reason))
     }
@@ -125,12 +125,12 @@ impl Repository {
     ) -> Result<Record, RepositoryError> {
         let path = name.path(folder);
         if let Some(bytes) = self.state().object(&name.object)?
-            && let Ok(record) = Record::open(&bytes, &name.object, self.keyring(), self.id())
+            && let Ok(record) = Record::open(&bytes, name, self.keyring(), self.id())
         {
             return Ok(record);
         }
         let bytes = self.store().get(&path, crate::format::record::MAX_RECORD_BYTES).await?;
-        let record = Record::open(&bytes, &name.object, self.keyring(), self.id())
+        let record = Record::open(&bytes, name, self.keyring(), self.id())
             .map_err(|reason| RepositoryError::damaged(path, reason))?;
         self.state().put_object(&name.object, &bytes)?;
         Ok(record)

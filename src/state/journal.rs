@@ -30,6 +30,10 @@ impl Database {
 
     /// Notes that publishing begins.
     pub fn put_pending(&self, pending: &Pending) -> Result<(), StateError> {
+        // This must outlive a power cut: the record may reach the server right after.
+        self.read("make the journal durable", |connection| {
+            connection.pragma_update(None, "synchronous", "full")
+        })?;
         self.write("write the journal", |transaction| {
             transaction
                 .execute(
@@ -37,13 +41,16 @@ impl Database {
                     (&pending.name, pending.folder, &pending.bytes),
                 )
                 .map(drop)
+        })?;
+        self.read("make the journal durable", |connection| {
+            connection.pragma_update(None, "synchronous", "normal")
         })
     }
 
-    /// Notes that publishing is settled.
-    pub fn clear_pending(&self) -> Result<(), StateError> {
+    /// Notes that the publishing of this record is settled.
+    pub fn clear_pending(&self, name: &str) -> Result<(), StateError> {
         self.write("clear the journal", |transaction| {
-            transaction.execute("DELETE FROM pending", []).map(drop)
+            transaction.execute("DELETE FROM pending WHERE name = ?1", [name]).map(drop)
         })
     }
 }

@@ -24,6 +24,8 @@ pub enum Meta {
     PackFolders,
     /// The checkpoints that count.
     Checkpoints,
+    /// Counts the times that something known to be on the remote turned out not to be.
+    Doubt,
 }
 
 impl Meta {
@@ -38,6 +40,7 @@ impl Meta {
             Meta::PackFolder => "pack_folder",
             Meta::PackFolders => "pack_folders",
             Meta::Checkpoints => "checkpoints",
+            Meta::Doubt => "doubt",
         }
     }
 }
@@ -63,6 +66,12 @@ pub fn get_number(connection: &Connection, meta: Meta) -> rusqlite::Result<Optio
 /// Writes a number inside other work.
 pub fn put_number(connection: &Connection, meta: Meta, value: i64) -> rusqlite::Result<()> {
     put(connection, meta, &value.to_le_bytes())
+}
+
+/// Notes that something known to be on the remote turned out not to be.
+pub fn raise_doubt(connection: &Connection) -> rusqlite::Result<()> {
+    let doubt = get_number(connection, Meta::Doubt)?.unwrap_or(0);
+    put_number(connection, Meta::Doubt, doubt + 1)
 }
 
 impl Database {

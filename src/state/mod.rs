@@ -24,6 +24,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Database {
     connection: Mutex<Connection>,
     folder: Option<PathBuf>,
+    /// Locks held on a database in memory.
+    held: lock::Held,
 }
 
 impl Database {
@@ -60,7 +62,7 @@ impl Database {
             }
             Err(error) => return Err(StateError::sqlite("set up", file, error)),
         }
-        Ok(Self { connection: Mutex::new(connection), folder })
+        Ok(Self { connection: Mutex::new(connection), folder, held: lock::Held::default() })
     }
 
     /// The folder it lies in, where other files of this repository's state may lie as well.

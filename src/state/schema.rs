@@ -29,14 +29,17 @@ CREATE TABLE snapshots (
 CREATE INDEX snapshots_by_time ON snapshots (host, name, time_ms);
 
 -- Packs on the remote. recorded: 0 by a run that is not done or was broken off, 1 introduced by a
--- record, 2 by a checkpoint.
+-- record, 2 by a checkpoint. record: which record introduced it. run: which run of this machine sent
+-- it. bad: it was found missing or spoilt.
 CREATE TABLE packs (
     id INTEGER PRIMARY KEY, object BLOB NOT NULL UNIQUE, folder INTEGER NOT NULL, size INTEGER NOT NULL,
-    entry BLOB NOT NULL, recorded INTEGER NOT NULL
+    entry BLOB NOT NULL, recorded INTEGER NOT NULL, record BLOB, run INTEGER NOT NULL DEFAULT 0,
+    bad INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX packs_unrecorded ON packs (recorded) WHERE recorded = 0;
+-- Places of chunks; one that was sent again has several.
 CREATE TABLE chunks (
-    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, frame INTEGER NOT NULL
+    id BLOB NOT NULL, pack INTEGER NOT NULL, frame INTEGER NOT NULL, PRIMARY KEY (id, pack)
 ) STRICT, WITHOUT ROWID;
 
 -- Bytes of small remote objects, to spare requests.
@@ -50,10 +53,11 @@ CREATE TABLE pending (
     bytes BLOB NOT NULL
 ) STRICT;
 
--- The last state of each set: blocks of entries in path order. part: 0 base, 1 delta.
+-- The last state of each set: blocks of entries in path order. part: 0 base, 1 delta. doubt: what the
+-- meta value of that name was when all chunks of the state were known.
 CREATE TABLE manifests (
     id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, snapshot BLOB NOT NULL,
-    base BLOB NOT NULL, delta BLOB, UNIQUE (host, name)
+    base BLOB NOT NULL, delta BLOB, doubt INTEGER NOT NULL, UNIQUE (host, name)
 ) STRICT;
 CREATE TABLE manifest_blocks (
     manifest INTEGER NOT NULL, part INTEGER NOT NULL, number INTEGER NOT NULL, first BLOB NOT NULL,

@@ -20,9 +20,6 @@ const TAIL_BYTES: u64 = 1024;
 /// Waits shorter than this are not told to the observer.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
 
-/// A wish to stop is looked for so often while waiting.
-const CANCEL_STEP: Duration = Duration::from_millis(200);
-
 /// How patient to be.
 #[derive(Debug, Clone)]
 pub struct RetryOptions {
@@ -113,16 +110,10 @@ impl Retrying {
             let until = later(self.clock.now(), wait);
             self.observer.event(Event::Waiting { until, reason: &error.to_string() });
         }
-        let mut left = wait;
-        while !left.is_zero() {
-            if self.cancel.is_cancelled() {
-                return Err(error);
-            }
-            let step = left.min(CANCEL_STEP);
-            tokio::time::sleep(step).await;
-            left -= step;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.cancel.cancelled() => Err(error),
         }
-        Ok(())
     }
 
     fn failure_wait(&self, patience: &mut Patience, attempts: u32) -> Option<Duration> {

@@ -56,6 +56,7 @@ pub struct Merge<B: Iterator, D: Iterator> {
     base: Peekable<B>,
     delta: Peekable<D>,
     removed: Option<EntryPath>,
+    broken: bool,
 }
 
 impl<B, D> Merge<B, D>
@@ -65,11 +66,14 @@ where
 {
     /// Replays `delta` over `base`.
     pub fn new(base: B, delta: D) -> Self {
-        Self { base: base.peekable(), delta: delta.peekable(), removed: None }
+        Self { base: base.peekable(), delta: delta.peekable(), removed: None, broken: false }
     }
 
     fn next_merged(&mut self) -> Option<Result<Merged, EntryError>> {
         loop {
+            if self.broken {
+                return None;
+            }
             let order = match (self.base.peek(), self.delta.peek()) {
                 (None, None) => return None,
                 (Some(Err(_)), _) | (Some(_), None) => Ordering::Less,
@@ -94,7 +98,14 @@ where
                     (Some(removed), Some(base)) if base.path.below(removed).is_some() => Now::Gone,
                     _ => Now::AsBase,
                 },
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    if matches!(error, EntryError::Format(_)) {
+                        // What the delta says of later paths is lost: the base alone would be
+                        // an older state.
+                        self.broken = true;
+                    }
+                    return Some(Err(error));
+                }
             };
             if base.is_some() || matches!(now, Now::Put(_)) {
                 return Some(Ok(Merged { base, now }));

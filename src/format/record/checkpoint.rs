@@ -19,6 +19,8 @@ pub struct Checkpoint {
     pub index: IndexRef,
     /// Older checkpoints that still count beside this one, with their numbered folders.
     pub standing: Vec<(u32, RecordName)>,
+    /// Older checkpoints that are merged into this one, or into those that it is made of.
+    pub merged: Vec<ObjectId>,
     /// Bytes of index and covered heads, which decides when checkpoints are merged.
     pub weight: u64,
 }

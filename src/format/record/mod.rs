@@ -13,6 +13,7 @@ pub use stream::{IndexRef, Stream};
 use super::FormatError;
 use super::header::{Header, ObjectKind};
 use super::keys::Keyring;
+use super::names::{RecordKind, RecordName};
 use super::padding::padme;
 use super::seal::{Role, Sealer, TAG_LEN};
 use super::squeeze::{squeeze, unsqueeze};
@@ -47,6 +48,8 @@ pub struct Record {
     pub previous: Option<ObjectId>,
     /// The newest record known of each writer when it was made.
     pub heads: Vec<Head>,
+    /// When it was made, as its name says: milliseconds since 1970 by the writer's clock.
+    pub time_ms: u64,
     /// The program that wrote it.
     pub program: String,
     /// What it says.
@@ -86,16 +89,24 @@ impl Record {
         Ok(bytes)
     }
 
-    /// Opens a record's bytes, which must have the hash `object`.
+    /// What the record is.
+    pub fn kind(&self) -> RecordKind {
+        match self.body {
+            Body::Snapshot(_) => RecordKind::Snapshot,
+            Body::Checkpoint(_) => RecordKind::Checkpoint,
+        }
+    }
+
+    /// Opens a record's bytes, which must be what `name` says: the server chose the name.
     pub fn open(
         bytes: &[u8],
-        object: &ObjectId,
+        name: &RecordName,
         keyring: &Keyring,
         repository: RepositoryId,
     ) -> Result<Record, FormatError> {
         // The header comes first, so that a newer format or a web page is told as such.
         let header = Header::read(bytes, ObjectKind::Record, &repository)?;
-        if blake3::hash(bytes) != blake3::Hash::from_bytes(*object.as_bytes()) {
+        if blake3::hash(bytes) != blake3::Hash::from_bytes(*name.object.as_bytes()) {
             return Err(FormatError::Damaged("its bytes do not have the hash that its name says"));
         }
         let sealed = bytes.get(Header::LEN..).unwrap_or_default();
@@ -103,7 +114,12 @@ impl Record {
         let mut reader = super::codec::Reader::new(&plain);
         let packed_len = u64::from_le_bytes(reader.array()?).min(plain.len() as u64);
         let body = unsqueeze(reader.raw(packed_len as usize)?, MAX_BODY_BYTES)?;
-        postcard::from_bytes(&body).map_err(|_| FormatError::Damaged("a record's fields cannot be read"))
+        let record: Record = postcard::from_bytes(&body)
+            .map_err(|_| FormatError::Damaged("a record's fields cannot be read"))?;
+        if record.time_ms != name.time_ms || record.kind() != name.kind {
+            return Err(FormatError::Damaged("its name tells another time or kind than its bytes"));
+        }
+        Ok(record)
     }
 }
 

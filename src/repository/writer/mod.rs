@@ -5,6 +5,7 @@
 mod assemble;
 mod upload;
 
+use super::run::Run;
 use super::{Cancel, Repository, RepositoryError};
 use crate::format::pack::{ChunkEntry, PackEntry};
 use crate::model::id::ChunkId;
@@ -31,6 +32,26 @@ pub struct WriterOptions {
     pub uploads: usize,
 }
 
+impl WriterOptions {
+    /// The largest pack that may be asked for, in bytes: some servers take no more.
+    pub const MAX_PACK_BYTES: usize = 480 << 20;
+    /// The smallest pack that may be asked for, in bytes.
+    pub const MIN_PACK_BYTES: usize = 1 << 10;
+    const MAX_FRAME_BYTES: usize = 16 << 20;
+
+    fn check(&self) -> Result<(), RepositoryError> {
+        let fits = (Self::MIN_PACK_BYTES..=Self::MAX_PACK_BYTES).contains(&self.pack_bytes)
+            && (1..=Self::MAX_FRAME_BYTES).contains(&self.frame_bytes);
+        if fits {
+            return Ok(());
+        }
+        Err(RepositoryError::Options(format!(
+            "packs of {} bytes: choose a pack size from 1 KiB to 480 MiB",
+            self.pack_bytes
+        )))
+    }
+}
+
 impl Default for WriterOptions {
     fn default() -> Self {
         Self { pack_bytes: 16 << 20, frame_bytes: 1 << 20, level: 3, threads: 2, uploads: 2 }
@@ -40,8 +61,22 @@ impl Default for WriterOptions {
 /// So many ids are held in memory before the index is asked instead.
 const MOST_HELD: usize = 256 << 10;
 
+/// On whose behalf and how packs are sent.
+#[derive(Clone)]
+pub struct Sending {
+    /// The run that they belong to.
+    pub run: Arc<Run>,
+    /// How they are made.
+    pub options: WriterOptions,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// A wish to stop.
+    pub cancel: Cancel,
+}
+
 /// What all parts of a writer share.
 struct Shared {
+    run: Arc<Run>,
     /// Chunks added in this run whose pack is not yet in the index; all chunks of this run while
     /// `holds_all` is set.
     in_flight: Mutex<HashSet<ChunkId>>,
@@ -96,13 +131,11 @@ pub struct PackWriter {
 
 impl PackWriter {
     /// Starts threads and the sending task. Must be called inside a tokio runtime.
-    pub fn start(
-        repository: &Repository,
-        options: WriterOptions,
-        observer: Arc<dyn Observer>,
-        cancel: Cancel,
-    ) -> Result<Self, RepositoryError> {
+    pub fn start(repository: &Repository, sending: &Sending) -> Result<Self, RepositoryError> {
+        let Sending { run, options, observer, cancel } = sending.clone();
+        options.check()?;
         let shared = Arc::new(Shared {
+            run,
             in_flight: Mutex::default(),
             holds_all: AtomicBool::new(repository.index_is_empty()?),
             failure: Mutex::default(),
@@ -144,12 +177,7 @@ impl PackWriter {
     /// whether it was new.
     pub fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<bool, RepositoryError> {
         self.check_running()?;
-        if self.shared.in_flight().contains(&id) {
-            return Ok(false);
-        }
-        // A chunk leaves `in_flight` only after it is in the index, so there is no gap between the
-        // two questions.
-        if !self.shared.holds_all.load(Ordering::SeqCst) && self.repository.knows_chunk(&id)? {
+        if self.knows(&id)? {
             return Ok(false);
         }
         self.shared.in_flight().insert(id);
@@ -159,6 +187,17 @@ impl PackWriter {
             self.close_frame()?;
         }
         Ok(true)
+    }
+
+    /// Whether a chunk need not be added.
+    pub fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError> {
+        if self.shared.in_flight().contains(id) {
+            return Ok(true);
+        }
+        // A chunk leaves `in_flight` only after it is in the index, so there is no gap between the
+        // two questions.
+        let all_held = self.shared.holds_all.load(Ordering::SeqCst);
+        Ok(!all_held && self.repository.knows_chunk(id, Some(&self.shared.run))?)
     }
 
     /// Closes the frame that is open, so that what comes is compressed apart.
@@ -195,6 +234,15 @@ impl PackWriter {
             return Err(RepositoryError::Cancelled);
         }
         Ok(())
+    }
+
+    /// Stops without finishing, after an error elsewhere. Packs that were sent are in the index;
+    /// when this returns no thread or task is at work any more.
+    pub async fn abandon(mut self) {
+        self.shared.stopped.cancel();
+        self.frame = FrameJob::default();
+        // The reason for abandoning is the caller's.
+        let _ = self.finish().await;
     }
 
     fn check_running(&self) -> Result<(), RepositoryError> {

@@ -4,7 +4,7 @@
 use super::{PackToSend, Shared};
 use crate::format::names;
 use crate::progress::{Event, Observer};
-use crate::repository::index::{self, Standing};
+use crate::repository::index::{self, Origin};
 use crate::repository::{Repository, RepositoryError};
 use crate::state::meta::Meta;
 use bytes::Bytes;
@@ -12,6 +12,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+/// Sends until no more packs come. After a failure or a wish to stop, what is on its way is
+/// dropped, and the rest is only taken off the queue, so that nobody waits for ever.
 pub(super) async fn run(
     repository: Repository,
     at_once: usize,
@@ -20,36 +22,48 @@ pub(super) async fn run(
     shared: Arc<Shared>,
 ) {
     let mut sending = JoinSet::new();
+    let sent = tokio::select! {
+        sent = send_all(&repository, at_once, &mut packs, &mut sending, observer, &shared) => sent,
+        () = shared.cancel.cancelled() => Err(RepositoryError::Cancelled),
+        () = shared.stopped.cancelled() => Ok(()),
+    };
+    if let Err(error) = sent {
+        shared.fail(error);
+    }
+    sending.shutdown().await;
+    while packs.recv().await.is_some() {}
+}
+
+async fn send_all(
+    repository: &Repository,
+    at_once: usize,
+    packs: &mut mpsc::Receiver<PackToSend>,
+    sending: &mut JoinSet<Result<(), RepositoryError>>,
+    observer: Arc<dyn Observer>,
+    shared: &Arc<Shared>,
+) -> Result<(), RepositoryError> {
     while let Some(pack) = packs.recv().await {
-        if shared.stopped.is_cancelled() || shared.cancel.is_cancelled() {
-            continue;
+        while sending.len() >= at_once {
+            settle(sending.join_next().await)?;
         }
         // One after the other: folders are made here, once.
-        let folder = match folder_for_next(&repository, sending.len()).await {
-            Ok(folder) => folder,
-            Err(error) => {
-                shared.fail(error);
-                continue;
-            }
-        };
-        while sending.len() >= at_once {
-            settle(&shared, sending.join_next().await);
-        }
+        let folder = folder_for_next(repository, sending.len()).await?;
         let (repository, observer, shared) = (repository.clone(), observer.clone(), shared.clone());
         sending.spawn(async move { send(&repository, pack, folder, &*observer, &shared).await });
     }
     while let Some(sent) = sending.join_next().await {
-        settle(&shared, Some(sent));
+        settle(Some(sent))?;
     }
+    Ok(())
 }
 
 type Sent = Option<Result<Result<(), RepositoryError>, tokio::task::JoinError>>;
 
-fn settle(shared: &Shared, sent: Sent) {
+fn settle(sent: Sent) -> Result<(), RepositoryError> {
     match sent {
-        Some(Ok(Err(error))) => shared.fail(error),
-        Some(Err(error)) => shared.fail(RepositoryError::Internal(error.to_string())),
-        Some(Ok(Ok(()))) | None => {}
+        Some(Ok(sent)) => sent,
+        Some(Err(error)) => Err(RepositoryError::Internal(error.to_string())),
+        None => Ok(()),
     }
 }
 
@@ -76,7 +90,9 @@ async fn send(
         result => result?,
     }
     let state = repository.state();
-    state.write("note a pack", |transaction| index::add_pack(transaction, &entry, Standing::Unrecorded))?;
+    state.write("note a pack", |transaction| {
+        index::add_pack(transaction, &entry, Origin::Run(shared.run.id()))
+    })?;
     shared.indexed(&entry);
     observer.event(Event::Transferred { up: size, down: 0 });
     Ok(())
