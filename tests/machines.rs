@@ -137,7 +137,7 @@ async fn a_remote_set_back_to_an_older_state_is_told() {
         assert!(machine.faults.memory.lose(&path));
     }
     let (_, problems) = machine.catch_up().await;
-    assert!(problems.contains("was there before and is not any more"), "{problems}");
+    assert!(problems.contains("stood there before and does not any more"), "{problems}");
     let check = machine.check(ReadData::Nothing).await;
     assert!(check.problems.iter().any(|problem| problem.subject.starts_with("log/")), "{}", told(&check));
     assert!(check.problems.iter().any(|problem| problem.subject.starts_with("packs/")), "{}", told(&check));

@@ -62,21 +62,38 @@ impl BackupService {
             cancel: options.cancel.clone(),
         };
 
+        let mut outcome = match self.attempt(&options, &sending, started).await {
+            Err(BackupError::Repository(error @ RepositoryError::HistoryGone(_))) => {
+                // What was lost is put back or forgotten by now: this time nothing is built on it.
+                observer.event(Event::Problem(&Problem::new("the repository", error.to_string())));
+                self.attempt(&options, &sending, started).await?
+            }
+            outcome => outcome?,
+        };
+        outcome.traffic = self.repository.store().traffic().since(&traffic);
+        Ok(outcome)
+    }
+
+    async fn attempt(
+        &self,
+        options: &BackupOptions,
+        sending: &Sending,
+        started: Timestamp,
+    ) -> Result<BackupOutcome, BackupError> {
+        let observer = &sending.observer;
         observer.event(Event::Stage { stage: Stage::Opening, files: None, bytes: None });
-        let before = self.before(&options, &sending).await?;
-        let chosen = sources::choose(&options, before.snapshot.as_ref(), &*observer)?;
+        let before = self.before(options, sending).await?;
+        let chosen = sources::choose(options, before.snapshot.as_ref(), &**observer)?;
         let totals = before.snapshot.as_ref().map(|snapshot| snapshot.head.tally);
         observer.event(Event::Stage {
             stage: Stage::BackingUp,
             files: totals.map(|tally| tally.entries),
             bytes: totals.map(|tally| tally.bytes),
         });
-        let mut outcome = match options.dry_run {
-            true => self.try_out(&options, &chosen, &before, &sending).await?,
-            false => self.back_up(&options, &chosen, before, &sending, started).await?,
-        };
-        outcome.traffic = self.repository.store().traffic().since(&traffic);
-        Ok(outcome)
+        match options.dry_run {
+            true => self.try_out(options, &chosen, &before, sending).await,
+            false => self.back_up(options, &chosen, before, sending, started).await,
+        }
     }
 
     async fn back_up(

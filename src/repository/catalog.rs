@@ -27,11 +27,11 @@ impl Repository {
         Ok(problems)
     }
 
-    /// As [`Self::catch_up`], and forgets the records that are gone, so that a backup does not
-    /// build on them.
+    /// As [`Self::catch_up`], and puts records that are gone back, or forgets them, so that a
+    /// backup does not build on what is not there.
     pub async fn catch_up_to_write(&self) -> Result<Vec<Problem>, RepositoryError> {
         let look = self.look().await?;
-        self.forget_records(&look.missing)?;
+        self.mend_records(&look.missing).await?;
         let mut problems: Vec<_> = look.missing.iter().map(missing_record).collect();
         problems.extend(self.fetch_new_records().await?);
         Ok(problems)

@@ -64,9 +64,8 @@ pub enum RepositoryError {
     },
     /// Records that were there are not any more.
     #[error(
-        "{0} that stood on the server before are not there any more: it was emptied, set back to an older \
-         state, or holds another repository now. Do not trust this snapshot; run the backup again (it \
-         sends what is missing), then `filbert check`"
+        "{0} that stood on the server before are not there any more, or not whole: it was emptied or set back \
+         to an older state; run the backup again (it sends what is missing), then `filbert check`"
     )]
     HistoryGone(String),
     /// A wish that cannot be met.

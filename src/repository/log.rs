@@ -149,36 +149,6 @@ impl Repository {
         Ok(last.map_or(now, |last| last.min(now)) - GRACE_MS)
     }
 
-    /// Forgets records that are gone, with what they vouched for: the next run proves those packs
-    /// and introduces them anew.
-    pub fn forget_records(&self, gone: &[(u32, RecordName)]) -> Result<(), RepositoryError> {
-        if gone.is_empty() {
-            return Ok(());
-        }
-        self.state().write("forget records that are gone", |transaction| {
-            let writer = meta::get(transaction, Meta::Writer)?;
-            for (_, name) in gone {
-                let object = &name.object.as_bytes()[..];
-                let sql = "SELECT 1 FROM records WHERE object = ?1 AND writer = ?2";
-                if transaction.prepare_cached(sql)?.exists((object, &writer))? {
-                    // Its number must not be given twice: whoever saw it would see a fork.
-                    transaction.execute("DELETE FROM meta WHERE name = 'writer'", [])?;
-                }
-                let sql = "UPDATE packs SET recorded = 0, record = NULL, run = 0 WHERE record = ?1";
-                transaction.prepare_cached(sql)?.execute([object])?;
-                for table in ["records", "snapshots", "objects"] {
-                    transaction.execute(&format!("DELETE FROM {table} WHERE object = ?1"), [object])?;
-                }
-                if name.kind == RecordKind::Checkpoint {
-                    transaction.execute("DELETE FROM meta WHERE name = 'checkpoints'", [])?;
-                    transaction.execute("UPDATE records SET covered = 0", [])?;
-                }
-            }
-            meta::raise_doubt(transaction)
-        })?;
-        Ok(())
-    }
-
     async fn list_folder(&self, number: u32) -> Result<Option<Folder>, RepositoryError> {
         match self.store().list(&names::folder(names::LOG, number)).await {
             Ok(listing) => Ok(Some((number, records(&listing)))),

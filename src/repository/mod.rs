@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod index;
 pub mod log;
+pub mod mend;
 pub mod open;
 pub mod place;
 pub mod publish;

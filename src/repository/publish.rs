@@ -141,7 +141,7 @@ impl Repository {
             let look = self.look().await?;
             if !look.missing.is_empty() {
                 self.descriptor_stands().await?;
-                self.forget_records(&look.missing)?;
+                self.mend_records(&look.missing).await?;
                 return Err(RepositoryError::HistoryGone(format!("{} records", look.missing.len())));
             }
             if look.shows(name, size) || self.stands(&path, size).await? {

@@ -85,3 +85,19 @@ async fn what_is_backed_up_after_a_pack_was_harmed_is_whole() {
         scene.expect_whole(&machine.without_state(), &made, &format!("after {harm:?}")).await;
     }
 }
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_backup_after_check_found_damage_restores_whole() {
+    for harm in Harm::ALL {
+        let scene = Scene::set_up().await;
+        let pack = scene.machine.faults.paths("packs/").remove(0);
+        harm.strike(&scene.machine.faults.memory, &pack);
+        scene.machine.check(ReadData::Everything).await;
+        let id = scene.machine.back_up_full("docs", &[&scene.source()]).await.snapshot.unwrap();
+        let elsewhere = scene.dir.path().join("music");
+        let other = scene.machine.back_up_full("music", &[&elsewhere]).await.snapshot.unwrap();
+        let made = Made { id, path: String::new(), tree: tree::read(&scene.source()) };
+        scene.expect_whole(&scene.machine.without_state(), &made, &format!("{harm:?}")).await;
+        let made = Made { id: other, path: String::new(), tree: tree::read(&elsewhere) };
+        scene.expect_whole(&scene.machine.without_state(), &made, &format!("{harm:?}")).await;
+    }
+}

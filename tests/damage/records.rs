@@ -2,6 +2,7 @@
 
 use super::{Harm, Made, Scene};
 use crate::support::machine::{Machine, told};
+use crate::support::tree::{self, write};
 use filbert::check::ReadData;
 
 /// That a record is harmed is named, by whoever reads the log and by a check.
@@ -76,5 +77,16 @@ async fn the_next_backup_of_an_empty_machine_is_whole_though_records_are_harmed(
             let made = Made::by(&machine, "docs", &scene.source()).await;
             scene.expect_whole(&machine.without_state(), &made, &context).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_backup_of_the_machine_that_wrote_is_whole_though_a_record_is_missing_or_cut() {
+    for harm in Harm::ALL.into_iter().filter(|harm| harm.shows_in_listings()) {
+        let scene = Scene::set_up().await;
+        harm.strike(&scene.machine.faults.memory, &scene.full.path);
+        write(&scene.source(), "later", tree::noise(70, 3000));
+        let made = Made::by(&scene.machine, "docs", &scene.source()).await;
+        scene.expect_whole(&scene.machine.without_state(), &made, &format!("{harm:?}")).await;
     }
 }

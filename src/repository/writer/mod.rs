@@ -35,18 +35,16 @@ pub struct WriterOptions {
 impl WriterOptions {
     /// The largest pack that may be asked for, in bytes: some servers take no more.
     pub const MAX_PACK_BYTES: usize = 480 << 20;
-    /// The smallest pack that may be asked for, in bytes.
-    pub const MIN_PACK_BYTES: usize = 1 << 10;
     const MAX_FRAME_BYTES: usize = 16 << 20;
 
     fn check(&self) -> Result<(), RepositoryError> {
-        let fits = (Self::MIN_PACK_BYTES..=Self::MAX_PACK_BYTES).contains(&self.pack_bytes)
+        let fits = (1..=Self::MAX_PACK_BYTES).contains(&self.pack_bytes)
             && (1..=Self::MAX_FRAME_BYTES).contains(&self.frame_bytes);
         if fits {
             return Ok(());
         }
         Err(RepositoryError::Options(format!(
-            "packs of {} bytes: choose a pack size from 1 KiB to 480 MiB",
+            "packs of {} bytes: choose a pack size up to 480 MiB",
             self.pack_bytes
         )))
     }
