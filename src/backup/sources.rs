@@ -2,14 +2,14 @@
 
 use super::{BackupError, BackupOptions};
 use crate::files::filter::Filter;
-use crate::files::source::{self, Source};
+use crate::files::source::{self, Source, shown_root};
 use crate::format::record::SourceRecord;
 use crate::model::path::EntryPath;
 use crate::progress::{Event, Observer, Problem};
 use crate::repository::snapshots::SnapshotInfo;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// What is backed up.
@@ -70,18 +70,19 @@ pub(super) fn choose(
     problems.iter().for_each(|problem| observer.event(Event::Problem(problem)));
     let resolved = source::resolve(&there, &options.current_dir)?;
     resolved.notices.iter().for_each(|notice| observer.event(Event::Notice(notice)));
-    let root = resolved.shown_root().ok_or_else(|| BackupError::NoSources(options.set.name.clone()))?;
     let mut records: Vec<_> = resolved
         .sources
         .iter()
         .map(|source| SourceRecord { path: source.path.as_bytes().to_vec(), is_folder: source.is_folder })
         .collect();
     for path in missing {
-        let absolute = options.current_dir.join(path).into_os_string().into_vec();
-        if EntryPath::new(absolute.clone()).is_ok() {
-            records.push(SourceRecord { path: absolute, is_folder: true });
-        }
+        let absolute = normalised(&options.current_dir.join(path));
+        records.push(SourceRecord { path: absolute.into_os_string().into_vec(), is_folder: true });
     }
+    // Of all sources, those that are away too: patterns mean the same whatever is plugged in.
+    let all: Vec<_> =
+        records.iter().filter_map(|source| Some((source.entry_path().ok()?, source.is_folder))).collect();
+    let root = shown_root(&all).ok_or_else(|| BackupError::NoSources(options.set.name.clone()))?;
     Ok(Chosen {
         sources: resolved.sources,
         root,
@@ -92,4 +93,19 @@ pub(super) fn choose(
         one_file_system,
         problems,
     })
+}
+
+/// The path without `.` and `..`, by its words alone: nothing lies there to be asked.
+fn normalised(path: &Path) -> PathBuf {
+    let mut normalised = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normalised.pop();
+            }
+            other => normalised.push(other),
+        }
+    }
+    normalised
 }

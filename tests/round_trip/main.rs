@@ -9,5 +9,6 @@ mod support;
 mod any_tree;
 mod oddities;
 mod patterns;
+mod regressions;
 mod sources;
 mod target;
