@@ -1,0 +1,115 @@
+//! From bytes of files to bytes of packs, and back.
+
+use crate::material::{noise, source_like};
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use filbert::format::chunker::{Chunker, ChunkerParams};
+use filbert::format::frame::{FrameDecoder, FrameEncoder};
+use filbert::format::header::{Header, ObjectKind};
+use filbert::format::keys::Keyring;
+use filbert::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
+use filbert::format::seal::{Role, Sealer};
+use filbert::model::entropy::SystemEntropy;
+use filbert::model::id::{RepositoryId, Salt};
+
+const REPOSITORY: RepositoryId = RepositoryId([1; 16]);
+/// Of the program's default.
+const LEVEL: i32 = 3;
+const FRAME: usize = 1 << 20;
+const PACK: usize = 16 << 20;
+/// Files in a source tree are about so long.
+const CHUNK: usize = 8 << 10;
+
+fn keyring() -> Keyring {
+    Keyring::generate(&SystemEntropy).unwrap()
+}
+
+#[divan::bench]
+fn chunking(bencher: Bencher<'_, '_>) {
+    let content = noise(1, PACK);
+    let chunker = Chunker::new(ChunkerParams::DEFAULT, keyring().chunker_key()).unwrap();
+    bencher.counter(BytesCount::of_slice(&content)).bench_local(|| {
+        let (mut rest, mut chunks) = (content.as_slice(), 0);
+        while !rest.is_empty() {
+            rest = &rest[chunker.cut(rest)..];
+            chunks += 1;
+        }
+        chunks
+    });
+}
+
+#[divan::bench(args = [8 << 10, 256 << 10])]
+fn chunk_hashing(bencher: Bencher<'_, '_>, len: usize) {
+    let (content, keyring) = (noise(1, len), keyring());
+    bencher.counter(BytesCount::of_slice(&content)).bench_local(|| keyring.chunk_id(black_box(&content)));
+}
+
+fn frame(kind: &str) -> Vec<u8> {
+    if kind == "noise" { noise(1, FRAME) } else { source_like(1, FRAME) }
+}
+
+#[divan::bench(args = ["source", "noise"])]
+fn frame_encoding(bencher: Bencher<'_, '_>, kind: &str) {
+    let (plain, mut encoded) = (frame(kind), Vec::new());
+    let mut encoder = FrameEncoder::new(LEVEL).unwrap();
+    bencher
+        .counter(BytesCount::of_slice(&plain))
+        .bench_local(|| encoder.encode(black_box(&plain), &mut encoded).unwrap());
+}
+
+#[divan::bench(args = ["source", "noise"])]
+fn frame_decoding(bencher: Bencher<'_, '_>, kind: &str) {
+    let (plain, mut encoded, mut decoded) = (frame(kind), Vec::new(), Vec::new());
+    FrameEncoder::new(LEVEL).unwrap().encode(&plain, &mut encoded).unwrap();
+    let mut decoder = FrameDecoder::new().unwrap();
+    bencher
+        .counter(BytesCount::of_slice(&plain))
+        .bench_local(|| decoder.decode(black_box(&encoded), FRAME, &mut decoded).unwrap());
+}
+
+/// The nonce is used again and again here, as nothing that is stored ever may.
+fn sealer() -> Sealer {
+    let header = Header { kind: ObjectKind::Pack, epoch: 0, repository: REPOSITORY, salt: Salt([2; 32]) };
+    Sealer::new(&keyring(), &header).unwrap()
+}
+
+#[divan::bench(args = [64 << 10, 1 << 20])]
+fn sealing(bencher: Bencher<'_, '_>, len: usize) {
+    let (sealer, mut object) = (sealer(), noise(1, len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| {
+        object.truncate(len);
+        sealer.seal_tail(Role::Frame(0), &mut object, 0).unwrap();
+    });
+}
+
+#[divan::bench(args = [64 << 10, 1 << 20])]
+fn opening(bencher: Bencher<'_, '_>, len: usize) {
+    let (sealer, mut sealed, mut plain) = (sealer(), noise(1, len), Vec::new());
+    sealer.seal_tail(Role::Frame(0), &mut sealed, 0).unwrap();
+    bencher
+        .counter(BytesCount::new(len))
+        .bench_local(|| sealer.open_into(Role::Frame(0), black_box(&sealed), &mut plain).unwrap());
+}
+
+/// A pack of about `PACK` plain bytes in source-like chunks.
+fn pack(keyring: &Keyring) -> FinishedPack {
+    let mut builder = PackBuilder::new(keyring, REPOSITORY, Salt([3; 32]), PACK).unwrap();
+    let (mut encoder, mut encoded) = (FrameEncoder::new(LEVEL).unwrap(), Vec::new());
+    for number in 0..PACK / FRAME {
+        let plain = source_like(number as u64, FRAME);
+        encoder.encode(&plain, &mut encoded).unwrap();
+        let entry = |chunk: &[u8]| ChunkEntry { id: keyring.chunk_id(chunk), len: chunk.len() as u32 };
+        builder.push(&encoded, plain.chunks(CHUNK).map(entry).collect()).unwrap();
+    }
+    builder.finish().unwrap()
+}
+
+/// Open, decode and verify every chunk of a pack; counted in plain bytes.
+#[divan::bench]
+fn verifying_a_pack(bencher: Bencher<'_, '_>) {
+    let keyring = keyring();
+    let pack = pack(&keyring);
+    bencher
+        .counter(BytesCount::new(PACK))
+        .bench_local(|| verify_pack(black_box(&pack.bytes), &keyring, REPOSITORY).unwrap());
+}
