@@ -16,8 +16,17 @@ pub(super) struct Before {
     pub(super) snapshot: Option<SnapshotInfo>,
     /// That snapshot's list of files, to compare with.
     pub(super) manifest: Option<Manifest>,
+    /// The records or packs of that list may be gone: the whole list is written anew.
+    pub(super) list_is_doubtful: bool,
     /// How often something known to be on the remote turned out not to be, so far.
     pub(super) doubt: i64,
+}
+
+impl Before {
+    /// Whether every entry goes into the new list, and not only what differs.
+    pub(super) fn needs_whole_list(&self, options: &BackupOptions) -> bool {
+        options.full || self.manifest.is_none() || self.list_is_doubtful
+    }
 }
 
 impl BackupService {
@@ -42,14 +51,18 @@ impl BackupService {
         }
         let doubt = repository.state().meta_number(Meta::Doubt)?.unwrap_or(0);
         let snapshot = repository.newest_of(&options.set.host, &options.set.name)?;
-        let Some(newest) = &snapshot else { return Ok(Before { snapshot, manifest: None, doubt }) };
+        let mut before = Before { snapshot, manifest: None, list_is_doubtful: false, doubt };
+        let Some(newest) = &before.snapshot else { return Ok(before) };
         let kept = self.manifests.load(&options.set)?;
         let fits = |kept: &Manifest| kept.base == newest.base && kept.delta == newest.delta;
-        let manifest = match kept.filter(fits) {
+        before.manifest = match kept.filter(fits) {
             Some(kept) => Some(kept),
             None => self.manifest_or_none(options, newest, sending).await?,
         };
-        Ok(Before { snapshot, manifest, doubt })
+        if before.manifest.as_ref().is_some_and(|manifest| manifest.doubt != doubt) {
+            before.list_is_doubtful = !repository.has_manifest(newest, &sending.run).await?;
+        }
+        Ok(before)
     }
 
     /// A kept list of files that cannot be read is dropped and had from the remote again; any other
@@ -65,9 +78,11 @@ impl BackupService {
         let message = format!("{reason}: it is fetched again");
         sending.observer.event(Event::Problem(&Problem::new("the local state", message)));
         self.manifests.forget(&options.set)?;
+        let first_time = !before.list_is_doubtful;
+        before.list_is_doubtful = true;
         before.manifest = match &before.snapshot {
-            Some(newest) => self.manifest_or_none(options, newest, sending).await?,
-            None => None,
+            Some(newest) if first_time => self.manifest_or_none(options, newest, sending).await?,
+            _ => None,
         };
         Ok(())
     }
@@ -84,7 +99,8 @@ impl BackupService {
         }
         let kept = leftovers.len() - unproven.len();
         sending.observer.event(Event::Notice(&format!(
-            "going on from a run that was broken off: {kept} packs are there already"
+            "{kept} packs that no record vouches for are there already, of a run that was broken off or of \
+             records that are gone: they need not be sent again"
         )));
         Ok(())
     }

@@ -113,7 +113,7 @@ impl BackupService {
         let head = self.head(options, chosen, &outcome, started);
         let introduced: Vec<_> = packs.iter().map(|pack| pack.object).collect();
         let snapshot = Snapshot { head, manifest, index };
-        let id = self.repository.publish_snapshot(snapshot, &introduced).await?;
+        let id = self.repository.publish_snapshot(snapshot, &introduced, doubt).await?;
         self.keep(&options.set, id, &list, doubt)?;
         outcome.snapshot = Some(id);
         // The snapshot stands, whatever becomes of the checkpoint.
@@ -134,7 +134,7 @@ impl BackupService {
     ) -> Result<BackupOutcome, BackupError> {
         let sink = DrySink::new(self.repository.clone());
         let (scanned, sink) = self.scan(options, chosen, before, sink, sending).await?;
-        let kind = match options.full || before.manifest.is_none() {
+        let kind = match before.needs_whole_list(options) {
             true => SnapshotKind::Full,
             false => SnapshotKind::Incremental,
         };
@@ -164,7 +164,7 @@ impl BackupService {
                 }
             };
             writer.finish().await?;
-            let whole = options.full || before.manifest.is_none();
+            let whole = before.needs_whole_list(options);
             let list = self.choose_list(&before, &mut scanned, whole)?;
             let manifest = self.place_list(&list, sending).await?;
             let mut packs = repository.packs_of_run(&sending.run)?;
@@ -206,7 +206,7 @@ impl BackupService {
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());
         let scan_options = ScanOptions {
             read_all: options.full,
-            whole: options.full || before.manifest.is_none(),
+            whole: before.needs_whole_list(options),
             check_chunks: before.manifest.as_ref().is_some_and(|manifest| manifest.doubt != before.doubt),
             ignore_inode: options.ignore_inode,
             cancel: options.cancel.clone(),

@@ -68,6 +68,9 @@ pub(super) async fn fill(
         let filling = filling.clone();
         blocking(move || filling.make_empty_files()).await?;
     }
+    if let Some(error) = filling.take_full_disk() {
+        return Err(error.into());
+    }
     let mut wanted = chunks;
     while !wanted.is_empty() {
         tokio::select! {

@@ -27,8 +27,8 @@ impl Repository {
         Ok(problems)
     }
 
-    /// As [`Self::catch_up`], and puts records that are gone back, or forgets them, so that a
-    /// backup does not build on what is not there.
+    /// As [`Self::catch_up`], and forgets records that are gone, so that a backup does not build on
+    /// what is not there.
     pub async fn catch_up_to_write(&self) -> Result<Vec<Problem>, RepositoryError> {
         let look = self.look().await?;
         self.mend_records(&look.missing).await?;
@@ -214,7 +214,8 @@ pub(super) fn ingest_record(
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO records (object, time_ms, kind, folder, known, writer, sequence, previous)
                VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7)
-               ON CONFLICT DO UPDATE SET known = 1, writer = ?5, sequence = ?6, previous = ?7";
+               ON CONFLICT DO UPDATE SET known = 1, writer = ?5, sequence = ?6, previous = ?7,
+               size = coalesce((SELECT size FROM objects WHERE object = ?1), size)";
     transaction
         .prepare_cached(sql)?
         .execute((

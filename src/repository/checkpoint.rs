@@ -16,7 +16,7 @@ use crate::model::id::ObjectId;
 use crate::progress::Problem;
 use crate::state::meta::{self, Meta};
 use rusqlite::Transaction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many snapshots without a checkpoint make one due.
 pub const CHECKPOINT_AFTER: u64 = 32;
@@ -124,6 +124,8 @@ impl Repository {
                 }
             }
         }
+        let mut seen = BTreeSet::new();
+        folded.covered.retain(|covered| seen.insert(covered.name.object));
         folded.merged.sort_unstable();
         folded.merged.dedup();
         Ok(folded)
@@ -283,6 +285,15 @@ pub(super) fn note_standing(
         standing.push(known.unwrap_or((*folder, *older, u64::MAX, Vec::new())));
     }
     standing.push((folder, *name, checkpoint.weight, checkpoint.merged.clone()));
+    meta::put(transaction, Meta::Checkpoints, &postcard::to_stdvec(&standing).unwrap_or_default())
+}
+
+/// Notes that a checkpoint counts no more.
+pub(super) fn note_gone(transaction: &Transaction<'_>, name: &RecordName) -> rusqlite::Result<()> {
+    let mut standing: Vec<StandingCheckpoint> = meta::get(transaction, Meta::Checkpoints)?
+        .and_then(|bytes| postcard::from_bytes(&bytes).ok())
+        .unwrap_or_default();
+    standing.retain(|(_, known, ..)| known != name);
     meta::put(transaction, Meta::Checkpoints, &postcard::to_stdvec(&standing).unwrap_or_default())
 }
 

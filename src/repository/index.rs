@@ -53,7 +53,8 @@ pub(super) fn add_pack(
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO packs (object, folder, size, entry, recorded, record, run)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (object) DO UPDATE SET
-               record = CASE WHEN ?5 >= recorded THEN ?6 ELSE record END, recorded = max(recorded, ?5)
+               record = CASE WHEN ?5 >= recorded THEN coalesce(?6, record) ELSE record END,
+               recorded = CASE WHEN doubted THEN recorded ELSE max(recorded, ?5) END
                RETURNING id";
     let mut writer = Writer::default();
     pack.write(&mut writer);
@@ -73,14 +74,15 @@ pub(super) fn add_pack(
     Ok(())
 }
 
-/// Notes what vouches for packs from now on.
+/// Notes what vouches for packs, which are proven, from now on.
 pub(super) fn introduce(
     transaction: &Transaction<'_>,
     packs: &[ObjectId],
     origin: Origin,
 ) -> rusqlite::Result<()> {
     let (recorded, record, _) = origin.columns();
-    let sql = "UPDATE packs SET recorded = ?2, record = ?3 WHERE object = ?1 AND recorded <= ?2";
+    let sql = "UPDATE packs SET recorded = ?2, record = ?3, doubted = 0
+               WHERE object = ?1 AND recorded <= ?2";
     let mut update = transaction.prepare_cached(sql)?;
     for pack in packs {
         update.execute((&pack.as_bytes()[..], recorded, record))?;
@@ -143,7 +145,7 @@ impl Repository {
     pub fn recorded_packs(&self) -> Result<Vec<i64>, StateError> {
         self.state().read("list the packs", |connection| {
             connection
-                .prepare_cached("SELECT id FROM packs WHERE recorded > 0 ORDER BY id")?
+                .prepare_cached("SELECT id FROM packs WHERE recorded > 0 OR doubted ORDER BY id")?
                 .query_map([], |row| row.get(0))?
                 .collect()
         })

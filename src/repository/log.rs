@@ -4,11 +4,16 @@ use super::{GRACE_MS, Repository, RepositoryError};
 use crate::format::names::{self, FOLDER_FILL, RecordKind, RecordName};
 use crate::state::meta::{self, Meta};
 use crate::store::Listing;
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 use std::collections::BTreeMap;
 
 /// So many folders that are all full are believed at once.
 const MOST_FOLDERS: usize = 10_000;
+
+/// Numbers of folders that are further apart than this are not believed.
+const MOST_GAP: u32 = 1000;
+/// So many records that a listing lacks are asked for themselves.
+const ASKED_FOR: usize = 4;
 
 /// What a look at the log showed.
 #[derive(Debug, Default)]
@@ -30,7 +35,18 @@ impl Look {
 type KnownRecord = (u32, RecordName, Option<u64>);
 
 /// A numbered folder of the log and the records in it.
-type Folder = (u32, Vec<(RecordName, Option<u64>)>);
+struct Folder {
+    number: u32,
+    records: Vec<(RecordName, Option<u64>)>,
+    /// It is there.
+    exists: bool,
+}
+
+impl Folder {
+    fn missing(number: u32) -> Self {
+        Self { number, records: Vec::new(), exists: false }
+    }
+}
 
 impl Repository {
     /// Lists the part of the log that may have changed, and notes what is there.
@@ -38,25 +54,69 @@ impl Repository {
         let mut folders = self.list_log().await?;
         let mut missing = self.missing_from(&folders)?;
         if !missing.is_empty() {
-            // One listing proves no loss.
-            folders = self.list_log().await?;
-            missing = self.missing_from(&folders)?;
+            // One listing proves no loss. What was lost may be more than what was looked at.
+            folders = self.list_known_folders().await?;
+            missing = self.really_missing(self.missing_from(&folders)?).await?;
         }
         let now = self.now_ms();
         self.state().write("note what the log holds", |transaction| {
-            for (folder, records) in &folders {
-                for (name, size) in records {
-                    note(transaction, name, *folder, *size)?;
+            for folder in &folders {
+                // What was never read and is gone again was never whole.
+                transaction
+                    .prepare_cached("DELETE FROM records WHERE known = 0 AND folder = ?1")?
+                    .execute([folder.number])?;
+                for (name, size) in &folder.records {
+                    note(transaction, name, folder.number, *size)?;
                 }
             }
-            if let Some((newest, records)) = folders.iter().max_by_key(|(folder, _)| *folder) {
-                meta::put_number(transaction, Meta::LogFolder, i64::from(*newest))?;
-                meta::put_number(transaction, Meta::LogFill, records.len() as i64)?;
-            }
+            let newest = folders.iter().filter(|folder| folder.exists).max_by_key(|folder| folder.number);
+            let (number, fill) = newest.map_or((0, 0), |folder| (folder.number, folder.records.len()));
+            meta::put_number(transaction, Meta::LogFolder, i64::from(number))?;
+            meta::put_number(transaction, Meta::LogFill, fill as i64)?;
             meta::put_number(transaction, Meta::LastLook, now)
         })?;
-        let listed = folders.into_iter().flat_map(|(_, records)| records).collect();
+        let listed = folders.into_iter().flat_map(|folder| folder.records).collect();
         Ok(Look { listed, missing })
+    }
+
+    /// All folders that known records are in, and those begun since.
+    async fn list_known_folders(&self) -> Result<Vec<Folder>, RepositoryError> {
+        let mut folders = self.list_log().await?;
+        for (number, _) in self.known_records()? {
+            if folders.iter().all(|folder| folder.number != number) {
+                let listed = self.list_folder(number).await?;
+                folders.push(listed.unwrap_or_else(|| Folder::missing(number)));
+            }
+        }
+        Ok(folders)
+    }
+
+    /// Some servers list what they cached: a few of the records are asked for themselves.
+    async fn really_missing(
+        &self,
+        mut missing: Vec<(u32, RecordName)>,
+    ) -> Result<Vec<(u32, RecordName)>, RepositoryError> {
+        for at in (0..missing.len().min(ASKED_FOR)).rev() {
+            let (folder, name) = missing[at];
+            let known = self.record_size(&name)?;
+            match self.store().size(&name.path(folder)).await {
+                Ok(size) if known.is_none_or(|known| known == size) => drop(missing.remove(at)),
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(missing)
+    }
+
+    fn record_size(&self, name: &RecordName) -> Result<Option<u64>, RepositoryError> {
+        let size: Option<Option<i64>> = self.state().read("find a record's size", |connection| {
+            connection
+                .prepare_cached("SELECT size FROM records WHERE object = ?1")?
+                .query_row([&name.object.as_bytes()[..]], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(size.flatten().map(|size| size as u64))
     }
 
     /// Whether the last look is so old that one looks before starting.
@@ -90,19 +150,19 @@ impl Repository {
         let mut folders = Vec::new();
         for number in (first..=u32::MAX).take(MOST_FOLDERS) {
             let Some(folder) = self.list_folder(number).await? else { break };
-            let full = folder.1.len() as u64 >= FOLDER_FILL;
+            let full = folder.records.len() as u64 >= FOLDER_FILL;
             folders.push(folder);
             if !full {
                 break;
             }
         }
         if folders.is_empty() {
-            folders.push((first, Vec::new()));
+            folders.push(Folder::missing(first));
         }
         let bound = self.young_bound()?;
-        let young = folders.first().is_none_or(|(_, records)| all_after(records, bound));
+        let young = folders.first().is_none_or(|folder| all_after(&folder.records, bound));
         if let Some(before) = first.checked_sub(1).filter(|_| young) {
-            folders.extend(self.list_folder(before).await?);
+            folders.push(self.list_folder(before).await?.unwrap_or_else(|| Folder::missing(before)));
         }
         Ok(folders)
     }
@@ -120,24 +180,21 @@ impl Repository {
             .filter_map(|entry| names::parse_folder(&entry.name))
             .collect();
         numbers.sort_unstable();
-        // Folders fill up in turn: a number out of turn is none of ours.
-        let in_turn = numbers.windows(2).take_while(|two| two[1] - two[0] == 1).count();
-        numbers.truncate(in_turn + 1);
+        // Folders fill up in turn: a number far out of turn is none of ours.
+        let near = numbers.windows(2).take_while(|two| two[1] - two[0] <= MOST_GAP).count();
+        numbers.truncate(near + 1);
         let bound = self.young_bound()?;
         let mut folders: Vec<Folder> = Vec::new();
         let (mut covered, mut behind_checkpoint) = (false, false);
         for number in numbers.into_iter().rev() {
             let Some(folder) = self.list_folder(number).await? else { continue };
-            let young = all_after(&folder.1, bound);
+            let young = all_after(&folder.records, bound);
             behind_checkpoint |= covered;
-            covered |= folder.1.iter().any(|(name, _)| name.kind == RecordKind::Checkpoint);
+            covered |= folder.records.iter().any(|(name, _)| name.kind == RecordKind::Checkpoint);
             folders.push(folder);
             if behind_checkpoint && !young {
                 break;
             }
-        }
-        if folders.is_empty() {
-            folders.push((0, Vec::new()));
         }
         Ok(folders)
     }
@@ -151,7 +208,7 @@ impl Repository {
 
     async fn list_folder(&self, number: u32) -> Result<Option<Folder>, RepositoryError> {
         match self.store().list(&names::folder(names::LOG, number)).await {
-            Ok(listing) => Ok(Some((number, records(&listing)))),
+            Ok(listing) => Ok(Some(Folder { number, records: records(&listing), exists: true })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -159,8 +216,8 @@ impl Repository {
 
     /// Records known to be in the listed folders that the listing does not show, or not whole.
     fn missing_from(&self, folders: &[Folder]) -> Result<Vec<(u32, RecordName)>, RepositoryError> {
-        let shown: BTreeMap<_, _> = folders.iter().flat_map(|(_, records)| records).copied().collect();
-        let numbers: Vec<u32> = folders.iter().map(|(number, _)| *number).collect();
+        let shown: BTreeMap<_, _> = folders.iter().flat_map(|folder| &folder.records).copied().collect();
+        let numbers: Vec<u32> = folders.iter().map(|folder| folder.number).collect();
         let stands = |name: &RecordName, known: Option<u64>| match shown.get(name) {
             Some(size) => size.is_none() || known.is_none() || *size == known,
             None => false,
@@ -174,8 +231,8 @@ impl Repository {
     fn records_in(&self, folders: &[u32]) -> Result<Vec<KnownRecord>, RepositoryError> {
         type Row = (u32, i64, String, Vec<u8>, Option<i64>);
         let rows: Vec<Row> = self.state().read("list known records", |connection| {
-            let sql = "SELECT folder, time_ms, kind, object, CASE known WHEN 1 THEN size END FROM records
-                       WHERE folder = ?1";
+            let sql = "SELECT folder, time_ms, kind, object, size FROM records
+                       WHERE folder = ?1 AND known = 1";
             let mut select = connection.prepare_cached(sql)?;
             let mut rows = Vec::new();
             for folder in folders {

@@ -1,40 +1,30 @@
-//! Records that stood on the remote and do not any more. Those whose bytes are kept here are put
-//! again, to their own names; the others are forgotten, so that nothing is built on them. Either
-//! way the packs that they introduced must be proven before anybody counts on them again.
+//! Records that stood on the remote and do not any more, or not whole. They are forgotten, so that
+//! nothing is built on them, and the packs that they introduced are doubted: a run proves them and
+//! introduces them anew before anybody counts on them again.
 
 use super::{Repository, RepositoryError};
-use crate::format::names::{self, RecordKind, RecordName};
+use crate::format::names::{RecordKind, RecordName};
 use crate::state::meta::{self, Meta};
-use bytes::Bytes;
-use rusqlite::Transaction;
 
 impl Repository {
-    /// Puts records that are gone, or not whole, back or forgets them.
+    /// Forgets records that are gone. Fails if the whole repository is.
     pub async fn mend_records(&self, gone: &[(u32, RecordName)]) -> Result<(), RepositoryError> {
-        for (folder, name) in gone {
-            match self.state().object(&name.object)? {
-                Some(bytes) => self.put_back(*folder, name, bytes.into()).await?,
-                None => self.forget_record(name)?,
-            }
+        if gone.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.descriptor_stands().await?;
+        gone.iter().try_for_each(|(_, name)| self.forget_record(name))
     }
 
-    async fn put_back(&self, folder: u32, name: &RecordName, bytes: Bytes) -> Result<(), RepositoryError> {
-        let path = name.path(folder);
-        match self.store().put_new(&path, bytes.clone()).await {
-            Err(error) if error.is_not_found() => {
-                self.store().ensure_folder(names::LOG).await?;
-                self.store().ensure_folder(&names::folder(names::LOG, folder)).await?;
-                self.store().put_new(&path, bytes).await?;
-            }
-            result => result?,
+    /// Asks for the descriptor: something that should be there is not. Without it the repository is
+    /// another one now, or none. The kept descriptor stays: it may be the last copy of the keys.
+    pub(super) async fn descriptor_stands(&self) -> Result<(), RepositoryError> {
+        let name = self.descriptor_name()?;
+        match self.store().size(&name).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Err(RepositoryError::NoRepository(self.store().address())),
+            Err(error) => Err(error.into()),
         }
-        self.state().write("doubt the packs of a record", |transaction| {
-            doubt_packs(transaction, name)?;
-            meta::raise_doubt(transaction)
-        })?;
-        Ok(())
     }
 
     fn forget_record(&self, name: &RecordName) -> Result<(), RepositoryError> {
@@ -46,21 +36,17 @@ impl Repository {
                 // Its number must not be given twice: whoever saw it would see a fork.
                 transaction.execute("DELETE FROM meta WHERE name = 'writer'", [])?;
             }
-            doubt_packs(transaction, name)?;
+            let sql = "UPDATE packs SET recorded = 0, run = 0, doubted = 1 WHERE record = ?1";
+            transaction.prepare_cached(sql)?.execute([object])?;
             transaction.execute("DELETE FROM records WHERE object = ?1", [object])?;
             transaction.execute("DELETE FROM snapshots WHERE object = ?1", [object])?;
             if name.kind == RecordKind::Checkpoint {
-                transaction.execute("DELETE FROM meta WHERE name = 'checkpoints'", [])?;
+                super::checkpoint::note_gone(transaction, name)?;
+                // Which ones it covered is not known here; covering them again does no harm.
                 transaction.execute("UPDATE records SET covered = 0", [])?;
             }
             meta::raise_doubt(transaction)
         })?;
         Ok(())
     }
-}
-
-/// The next run proves the packs of this record and introduces them anew.
-fn doubt_packs(transaction: &Transaction<'_>, name: &RecordName) -> rusqlite::Result<()> {
-    let sql = "UPDATE packs SET recorded = 0, record = NULL, run = 0 WHERE record = ?1";
-    transaction.prepare_cached(sql)?.execute([&name.object.as_bytes()[..]]).map(drop)
 }

@@ -28,17 +28,23 @@ pub(super) struct Publishing {
 }
 
 impl Repository {
-    /// Publishes a snapshot that introduces these packs, and returns its id.
+    /// Publishes a snapshot that introduces these packs, and returns its id. `doubt` is the state's
+    /// count of doubts when it was found out what need not be sent.
     pub async fn publish_snapshot(
         &self,
         snapshot: Snapshot,
         introduced: &[ObjectId],
+        doubt: i64,
     ) -> Result<ObjectId, RepositoryError> {
         let publishing = self.publishing_lock().await?;
         let newest = self.newest_of(&snapshot.head.set.host, &snapshot.head.set.name)?;
         let not_before = newest.map_or(0, |newest| newest.time_ms + 1);
         let body = Body::Snapshot(Box::new(snapshot));
         let published = self.publish(&publishing, body, introduced, not_before).await?;
+        if self.state().meta_number(Meta::Doubt)?.unwrap_or(0) != doubt {
+            // Another run of this machine found that something is gone meanwhile.
+            return Err(RepositoryError::HistoryGone("objects".to_owned()));
+        }
         Ok(published.object)
     }
 
@@ -112,6 +118,10 @@ impl Repository {
         if !look.shows(&name, pending.bytes.len() as u64)
             && !self.stands(&name.path(pending.folder), pending.bytes.len() as u64).await?
         {
+            if !self.packs_stand(&record).await? {
+                // It never showed, so nobody misses it; what still lies there is gone on from.
+                return Ok(self.state().clear_pending(&pending.name)?);
+            }
             // The others may have gone on to another folder since.
             pending.folder = self.folder_for_record().await?;
             self.put_and_look(&pending, &name).await?;
@@ -122,6 +132,16 @@ impl Repository {
         };
         self.take_packs(&pending.name, index, origin).await?;
         self.note_published(&pending, &name, &record, &[])
+    }
+
+    /// Whether the packs that a record lists are on the remote whole.
+    async fn packs_stand(&self, record: &Record) -> Result<bool, RepositoryError> {
+        let index = match &record.body {
+            Body::Snapshot(snapshot) => &snapshot.index,
+            Body::Checkpoint(checkpoint) => &checkpoint.index,
+        };
+        let packs = index.inline_packs().map_err(|reason| RepositoryError::damaged("the journal", reason))?;
+        Ok(self.unproven_packs(&packs).await?.is_empty())
     }
 
     async fn put_and_look(&self, pending: &Pending, name: &RecordName) -> Result<(), RepositoryError> {
@@ -140,7 +160,6 @@ impl Repository {
             }
             let look = self.look().await?;
             if !look.missing.is_empty() {
-                self.descriptor_stands().await?;
                 self.mend_records(&look.missing).await?;
                 return Err(RepositoryError::HistoryGone(format!("{} records", look.missing.len())));
             }
@@ -159,22 +178,6 @@ impl Repository {
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Asks for the descriptor: a folder or a record that should be there is not. Without it the
-    /// repository is another one now, or none.
-    async fn descriptor_stands(&self) -> Result<(), RepositoryError> {
-        let name = self.descriptor_name()?;
-        let gone = match self.store().list("").await {
-            Ok(listing) => !listing.entries.iter().any(|entry| entry.name == name),
-            Err(error) if error.is_not_found() => true,
-            Err(error) => return Err(error.into()),
-        };
-        if gone {
-            self.state().clear()?;
-            return Err(RepositoryError::NoRepository(self.store().address()));
-        }
-        Ok(())
     }
 
     fn note_published(
@@ -219,7 +222,10 @@ impl Repository {
                     Ok(listing) => {
                         sizes = listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
                     }
-                    Err(error) if error.is_not_found() => {}
+                    Err(error) if error.is_not_found() => {
+                        unproven.extend(packs.iter().map(|pack| pack.object));
+                        continue;
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -252,7 +258,15 @@ impl Repository {
         let fill = self.state().meta_number(Meta::LogFill)?.unwrap_or(0) as u64;
         let folder = if fill >= FOLDER_FILL { folder.saturating_add(1) } else { folder };
         if fill == 0 || fill >= FOLDER_FILL {
-            self.store().ensure_folder(&names::folder(names::LOG, folder)).await?;
+            let path = names::folder(names::LOG, folder);
+            match self.store().ensure_folder(&path).await {
+                Err(error) if error.is_not_found() => {
+                    self.descriptor_stands().await?;
+                    self.store().ensure_folder(names::LOG).await?;
+                    self.store().ensure_folder(&path).await?;
+                }
+                made => made?,
+            }
         }
         Ok(folder)
     }

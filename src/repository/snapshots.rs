@@ -1,9 +1,9 @@
 //! The snapshots that are known, and the entries of one.
 
-use super::{Repository, RepositoryError};
+use super::{Repository, RepositoryError, Run};
 use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
 use crate::format::record::stream::split_blocks;
-use crate::format::record::{Body, ManifestRef, Record, SnapshotHead};
+use crate::format::record::{Body, ManifestRef, Record, SnapshotHead, Stream};
 use crate::format::{FormatError, names::RecordName};
 use crate::model::id::ObjectId;
 use rusqlite::{OptionalExtension, Row};
@@ -72,6 +72,29 @@ impl Repository {
         Ok(SnapshotEntries { base, delta })
     }
 
+    /// Whether the records and packs that hold a snapshot's list of files are known to be there, or
+    /// were sent or proven by `run`.
+    pub async fn has_manifest(&self, snapshot: &SnapshotInfo, run: &Run) -> Result<bool, RepositoryError> {
+        for object in [Some(snapshot.base), snapshot.delta].into_iter().flatten() {
+            if !self.is_known_record(&object)? {
+                return Ok(false);
+            }
+            let Ok((_, record)) = self.record(&object).await else { return Ok(false) };
+            let Body::Snapshot(held) = record.body else { return Ok(false) };
+            let (ManifestRef::Base(stream) | ManifestRef::Delta { stream, .. }) = held.manifest else {
+                return Ok(false);
+            };
+            if let Stream::Chunks(ids) = stream {
+                for id in ids {
+                    if !self.knows_chunk(&id, Some(run))? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// The bytes of the manifest that the record `object` holds.
     pub async fn manifest_stream(&self, object: &ObjectId) -> Result<Vec<u8>, RepositoryError> {
         let (path, record) = self.record(object).await?;
@@ -86,6 +109,15 @@ impl Repository {
                 Err(RepositoryError::damaged(path, reason))
             }
         }
+    }
+
+    /// Whether a record was read and is, as far as known, still there.
+    fn is_known_record(&self, object: &ObjectId) -> Result<bool, RepositoryError> {
+        Ok(self.state().read("look up a record", |connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM records WHERE object = ?1 AND known = 1")?
+                .exists([&object.as_bytes()[..]])
+        })?)
     }
 
     /// A record by its hash: kept bytes, or fetched.

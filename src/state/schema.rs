@@ -30,11 +30,11 @@ CREATE INDEX snapshots_by_time ON snapshots (host, name, time_ms);
 
 -- Packs on the remote. recorded: 0 by a run that is not done or was broken off, 1 introduced by a
 -- record, 2 by a checkpoint. record: which record introduced it. run: which run of this machine sent
--- it. bad: it was found missing or spoilt.
+-- it. bad: it was found missing or spoilt. doubted: the record that introduced it is gone.
 CREATE TABLE packs (
     id INTEGER PRIMARY KEY, object BLOB NOT NULL UNIQUE, folder INTEGER NOT NULL, size INTEGER NOT NULL,
     entry BLOB NOT NULL, recorded INTEGER NOT NULL, record BLOB, run INTEGER NOT NULL DEFAULT 0,
-    bad INTEGER NOT NULL DEFAULT 0
+    bad INTEGER NOT NULL DEFAULT 0, doubted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX packs_unrecorded ON packs (recorded) WHERE recorded = 0;
 -- Places of chunks; one that was sent again has several.

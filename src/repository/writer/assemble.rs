@@ -16,6 +16,17 @@ pub(super) struct FrameJob {
     pub(super) chunks: Vec<ChunkEntry>,
 }
 
+/// Lets the others know when a thread panics, or they would go on for hours in vain.
+struct TellPanic<'a>(&'a Shared);
+
+impl Drop for TellPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(RepositoryError::Internal("a packing thread panicked".to_owned()));
+        }
+    }
+}
+
 pub(super) struct Assembler {
     repository: Repository,
     options: WriterOptions,
@@ -81,6 +92,7 @@ impl Assembler {
     /// Runs until no more frames come. After a failure the rest is only taken off the queue, so
     /// that nobody waits for ever.
     pub(super) fn work(&self, frames: crossbeam_channel::Receiver<FrameJob>) {
+        let _told = TellPanic(&self.shared);
         let mut encoder = match FrameEncoder::new(self.options.level) {
             Ok(encoder) => encoder,
             Err(reason) => return self.shared.fail(RepositoryError::damaged("a new pack", reason)),

@@ -123,7 +123,7 @@ pub struct PackWriter {
     jobs: crossbeam_channel::Sender<FrameJob>,
     workers: Vec<JoinHandle<()>>,
     assembler: Arc<Assembler>,
-    upload: tokio::task::JoinHandle<()>,
+    upload: Option<tokio::task::JoinHandle<()>>,
     shared: Arc<Shared>,
 }
 
@@ -166,7 +166,7 @@ impl PackWriter {
             jobs,
             workers,
             assembler,
-            upload,
+            upload: Some(upload),
             shared,
         })
     }
@@ -210,22 +210,28 @@ impl PackWriter {
 
     /// Waits until everything added lies on the remote and is in the index.
     pub async fn finish(mut self) -> Result<(), RepositoryError> {
-        let closed = self.close_frame();
-        let Self { jobs, workers, assembler, upload, shared, .. } = self;
-        drop(jobs);
+        let upload = self.upload.take();
+        let shared = self.shared.clone();
+        // It may wait for the threads, which wait for the sending task: not on that task's thread.
         let last = tokio::task::spawn_blocking(move || {
+            let closed = self.close_frame();
+            let Self { jobs, workers, assembler, .. } = self;
+            drop(jobs);
             let died = workers.into_iter().filter_map(|worker| worker.join().err()).count();
             if died > 0 {
                 return Err(RepositoryError::Internal("a packing thread panicked".to_owned()));
             }
+            closed?;
             assembler.close()
         })
         .await;
-        let sent = upload.await;
+        let sent = match upload {
+            Some(upload) => upload.await,
+            None => Ok(()),
+        };
         if let Some(failure) = shared.take_failure() {
             return Err(failure);
         }
-        closed?;
         last.map_err(|error| RepositoryError::Internal(error.to_string()))??;
         sent.map_err(|error| RepositoryError::Internal(error.to_string()))?;
         if shared.cancel.is_cancelled() {
