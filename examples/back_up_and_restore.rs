@@ -13,7 +13,7 @@ use filbert::model::set::SetId;
 use filbert::progress::Silent;
 use filbert::recovery::{RecoveryService, RestoreOptions};
 use filbert::repository::select::Selector;
-use filbert::repository::{Cancel, Means, Repository};
+use filbert::repository::{Means, Repository};
 use filbert::state::Database;
 use filbert::store::FolderStore;
 use std::error::Error;
@@ -43,16 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let selected =
         repository.select(&Selector { set: Some("documents".to_owned()), ..Selector::default() })?;
-    let options = RestoreOptions {
-        snapshot: selected.snapshot,
-        target: target.clone(),
-        includes: Vec::new(),
-        excludes: Vec::new(),
-        overwrite: false,
-        dry_run: false,
-        threads: 2,
-        cancel: Cancel::default(),
-    };
+    let options = RestoreOptions::new(selected.snapshot, target);
     let outcome = RecoveryService::new(repository).run(options, Arc::new(Silent)).await?;
     println!("restored {} files, {} bytes", outcome.files_written, outcome.bytes);
     for problem in &outcome.problems {

@@ -64,3 +64,13 @@ pub(super) fn real_path(path: &Path) -> PathBuf {
         }
     }
 }
+
+/// Lets this program have as many files open as the system allows: a restore of files whose parts
+/// lie in many packs holds many open at once.
+pub(super) fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused, the limit stays, and what then fails is told file by file.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

@@ -9,6 +9,11 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// A writer that does not grow before so many bytes are written.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
+    }
+
     /// The bytes written.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -113,15 +113,15 @@ impl Descriptor {
     /// Opens the key ring with a password; none if no slot takes it.
     pub fn unlock(&self, password: &SecretText) -> Result<Option<Keyring>, FormatError> {
         // A slot that is spoilt or absurd must not keep the others from being tried.
-        let mut refused = None;
+        let (mut refused, mut tried) = (None, false);
         for slot in &self.slots {
             match slot.unwrap(password.expose().as_bytes(), &self.repository) {
                 Ok(Some(master)) => return self.open_keyring(&master).map(Some),
-                Ok(None) => {}
+                Ok(None) => tried = true,
                 Err(reason) => refused = Some(reason),
             }
         }
-        refused.map_or(Ok(None), Err)
+        refused.filter(|_| !tried).map_or(Ok(None), Err)
     }
 
     /// The file's bytes.

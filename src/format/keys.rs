@@ -53,7 +53,8 @@ impl Keyring {
 
     /// All keys in order, to be wrapped. Hazard: wipe them after use, hence the wrapper.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let mut writer = Writer::default();
+        // Without growing: what a buffer grows out of is not wiped.
+        let mut writer = Writer::with_capacity(64 + 10 + 32 * self.epochs.len());
         writer.raw(self.chunk_id.expose());
         writer.raw(self.chunker.expose());
         writer.number(self.epochs.len() as u64);

@@ -25,7 +25,8 @@ pub fn folder(parent: &str, number: u32) -> String {
 
 /// The number of a numbered folder, if `name` is one.
 pub fn parse_folder(name: &str) -> Option<u32> {
-    (name.len() >= 3 && name.bytes().all(|byte| byte.is_ascii_digit())).then(|| name.parse().ok())?
+    let number: u32 = name.parse().ok()?;
+    (format!("{number:03}") == name).then_some(number)
 }
 
 /// The path of a pack.
@@ -36,7 +37,8 @@ pub fn pack(folder_number: u32, object: &ObjectId) -> String {
 /// The generation and hash in the name of a descriptor file, if `name` is one.
 pub fn parse_descriptor(name: &str) -> Option<(u32, ObjectId)> {
     let (generation, hash) = name.strip_prefix("filbert-")?.strip_suffix(".json")?.split_once('-')?;
-    Some((generation.parse().ok()?, hash.parse().ok()?))
+    let parsed: (u32, ObjectId) = (generation.parse().ok()?, hash.parse().ok()?);
+    (format!("filbert-{}-{}.json", parsed.0, parsed.1) == name).then_some(parsed)
 }
 
 /// What a record is.
@@ -116,6 +118,8 @@ mod tests {
         }
         assert_eq!(parse_folder("007"), Some(7));
         assert_eq!(parse_folder("1234"), Some(1234));
+        assert_eq!(parse_folder("0007"), None);
+        assert_eq!(parse_folder("+07"), None);
         assert_eq!(parse_folder("7"), None);
         assert_eq!(parse_folder("-01"), None);
         assert!(parse_descriptor("filbert-0-zz.json").is_none());

@@ -1,29 +1,92 @@
-//! Whether a file that lies in the target has the content it should have already.
+//! Whether what lies in the target is what should be there already.
 
-use crate::format::keys::Keyring;
-use crate::model::entry::{Content, Piece};
+use super::RecoveryError;
+use crate::files::place::{Existing, Kind, PlaceError, Target};
+use crate::format::pack::PackEntry;
+use crate::model::entry::{Content, Entry, Node, Piece};
+use crate::model::id::ChunkId;
+use crate::repository::index::Place;
+use crate::repository::{Repository, RepositoryError};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-/// Compares files with chunk ids. Keeps its buffer.
+/// So many packs' entries are kept at hand.
+const MOST_PACKS: usize = 64;
+
+/// Compares what lies there with entries. Keeps its buffer and what it knows of packs.
 pub(super) struct Comparer {
-    keyring: Arc<Keyring>,
+    repository: Repository,
+    packs: HashMap<i64, Arc<PackEntry>>,
     buffer: Vec<u8>,
 }
 
 impl Comparer {
-    pub(super) fn new(keyring: Arc<Keyring>) -> Self {
-        Self { keyring, buffer: Vec::new() }
+    pub(super) fn new(repository: Repository) -> Self {
+        Self { repository, packs: HashMap::new(), buffer: Vec::new() }
     }
 
-    /// Whether `file` has this content; `lengths` are those of the pieces. A file that cannot be
-    /// read does not.
-    pub(super) fn has_content(&mut self, mut file: File, content: &Content, lengths: &[u64]) -> bool {
+    /// Whether `existing` is what `entry` says: by content, time and mode.
+    pub(super) fn is_right(
+        &mut self,
+        target: &Target,
+        relative: &[u8],
+        entry: &Entry,
+        existing: &Existing,
+    ) -> Result<bool, PlaceError> {
+        let content = match &entry.node {
+            Node::File(content) => content,
+            Node::Symlink(leads_to) => {
+                return Ok(existing.kind == Kind::Symlink && target.read_link(relative)? == *leads_to);
+            }
+            node => return Ok(is_special(existing, node)),
+        };
+        let looks_right = existing.kind == Kind::File
+            && existing.size == content.size
+            && existing.mtime == entry.meta.mtime
+            && existing.mode == entry.meta.mode;
+        if !looks_right {
+            return Ok(false);
+        }
+        // One that cannot be read, or whose parts are not known, is not known to be right.
+        let (Some(lengths), Ok(file)) = (self.lengths(content), target.open_existing(relative)) else {
+            return Ok(false);
+        };
+        Ok(self.has_content(file, content, &lengths))
+    }
+
+    /// The plain bytes of a chunk.
+    pub(super) fn chunk_len(&mut self, place: &Place, id: &ChunkId) -> Result<u32, RecoveryError> {
+        if !self.packs.contains_key(&place.pack) {
+            if self.packs.len() >= MOST_PACKS {
+                self.packs.clear();
+            }
+            self.packs.insert(place.pack, self.repository.pack(place.pack)?);
+        }
+        let pack = self.packs.get(&place.pack);
+        let frame = pack.and_then(|pack| pack.index.frames.get(place.frame as usize));
+        let chunk = frame.and_then(|frame| frame.chunks.iter().find(|chunk| chunk.id == *id));
+        chunk.map(|chunk| chunk.len).ok_or_else(|| RepositoryError::MissingChunk(id.to_string()).into())
+    }
+
+    fn lengths(&mut self, content: &Content) -> Option<Vec<u64>> {
+        let mut length = |piece: &Piece| match piece {
+            Piece::Hole(len) => Some(*len),
+            Piece::Chunk(id) => {
+                let place = self.repository.places(&[*id]).ok()?.into_iter().flatten().next()?;
+                self.chunk_len(&place, id).ok().map(u64::from)
+            }
+        };
+        content.pieces.iter().map(&mut length).collect()
+    }
+
+    fn has_content(&mut self, mut file: File, content: &Content, lengths: &[u64]) -> bool {
         content.pieces.iter().zip(lengths).all(|(piece, len)| match piece {
             Piece::Chunk(id) => {
                 self.buffer.resize(*len as usize, 0);
-                file.read_exact(&mut self.buffer).is_ok() && self.keyring.chunk_id(&self.buffer) == *id
+                let read = file.read_exact(&mut self.buffer).is_ok();
+                read && self.repository.keyring().chunk_id(&self.buffer) == *id
             }
             Piece::Hole(len) => self.is_zero(&mut file, *len),
         })
@@ -38,5 +101,16 @@ impl Comparer {
             len -= self.buffer.len() as u64;
         }
         true
+    }
+}
+
+/// Whether what lies there is the pipe, socket or device `node`.
+fn is_special(existing: &Existing, node: &Node) -> bool {
+    match node {
+        Node::Fifo => existing.kind == Kind::Fifo,
+        Node::Socket => existing.kind == Kind::Socket,
+        Node::CharDevice(number) => existing.kind == Kind::CharDevice && existing.rdev == *number,
+        Node::BlockDevice(number) => existing.kind == Kind::BlockDevice && existing.rdev == *number,
+        Node::File(_) | Node::Folder | Node::Symlink(_) => false,
     }
 }

@@ -4,12 +4,14 @@ mod compare;
 mod error;
 mod fetch;
 mod fill;
+mod links;
 mod options;
 mod plan;
 mod report;
+mod root;
 mod service;
 
 pub use error::RecoveryError;
 pub use options::{RestoreOptions, RestoreOutcome};
-pub use plan::root_of;
+pub use root::root_of;
 pub use service::RecoveryService;

@@ -27,6 +27,22 @@ pub struct RestoreOptions {
     pub cancel: Cancel,
 }
 
+impl RestoreOptions {
+    /// A restore of all of `snapshot` into `target` with nothing special.
+    pub fn new(snapshot: SnapshotInfo, target: impl Into<PathBuf>) -> Self {
+        Self {
+            snapshot,
+            target: target.into(),
+            includes: Vec::new(),
+            excludes: Vec::new(),
+            overwrite: false,
+            dry_run: false,
+            threads: 2,
+            cancel: Cancel::default(),
+        }
+    }
+}
+
 /// What a restore came to.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreOutcome {

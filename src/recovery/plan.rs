@@ -2,20 +2,19 @@
 //! what is right or in the way, and collects the files that need content into batches.
 
 use super::compare::Comparer;
+use super::links::{FirstNames, LateLink};
 use super::report::Report;
+use super::root::root_of;
 use super::{RecoveryError, RestoreOptions};
 use crate::files::filter::Filter;
-use crate::files::place::{Existing, Kind, PlaceError, Target};
+use crate::files::place::{Kind, Target};
 use crate::files::selection::selected;
-use crate::files::source::shown_root;
-use crate::format::FormatError;
 use crate::model::entry::{Content, Entry, Metadata, Node, Piece};
 use crate::model::id::ChunkId;
-use crate::model::path::{EntryPath, display_bytes};
+use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
-use crate::repository::snapshots::{SnapshotEntries, SnapshotInfo};
+use crate::repository::snapshots::SnapshotEntries;
 use crate::repository::{Repository, RepositoryError};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A batch has at most so many files: what a restore holds in memory.
@@ -53,34 +52,15 @@ pub(super) struct Batch {
     pub(super) chunks: Vec<WantedChunk>,
 }
 
-/// Names that become links to a file when all files are there.
-pub(super) struct LateLink {
-    /// The name to link to: only if it was restored or found right.
-    pub(super) first: Vec<u8>,
-    pub(super) relative: Vec<u8>,
-}
-
 pub(super) struct Planner {
     repository: Repository,
     options: RestoreOptions,
     target: Option<Arc<Target>>,
     report: Arc<Report>,
     comparer: Comparer,
-    lengths: HashMap<i64, Arc<crate::format::pack::PackEntry>>,
-    /// The first name of each file with several, by device and inode, and what its content is.
-    linked: HashMap<(u64, u64), (Vec<u8>, blake3::Hash)>,
+    first_names: FirstNames,
     late_links: Vec<LateLink>,
     batch: Batch,
-}
-
-/// The root of what is shown of a snapshot.
-pub fn root_of(snapshot: &SnapshotInfo) -> Result<EntryPath, RecoveryError> {
-    let damaged = |what| RecoveryError::Manifest { snapshot: snapshot.id.short(), reason: what };
-    let sources = &snapshot.head.sources;
-    let sources: Result<Vec<_>, _> =
-        sources.iter().map(|source| source.entry_path().map(|path| (path, source.is_folder))).collect();
-    let sources = sources.map_err(|_| damaged(FormatError::Damaged("a source's path is refused")))?;
-    shown_root(&sources).ok_or_else(|| damaged(FormatError::Damaged("it has no sources")))
 }
 
 impl Planner {
@@ -90,15 +70,14 @@ impl Planner {
         target: Option<Arc<Target>>,
         report: Arc<Report>,
     ) -> Self {
-        let comparer = Comparer::new(repository.keyring().clone());
+        let comparer = Comparer::new(repository.clone());
         Self {
             repository,
             options,
             target,
             report,
             comparer,
-            lengths: HashMap::new(),
-            linked: HashMap::new(),
+            first_names: FirstNames::default(),
             late_links: Vec::new(),
             batch: Batch::default(),
         }
@@ -191,14 +170,14 @@ impl Planner {
         if let Some(existing) = existing {
             let target = self.target.clone();
             let right = match &target {
-                Some(target) => self.is_right(target, relative, &entry, &existing)?,
+                Some(target) => self.comparer.is_right(target, relative, &entry, &existing)?,
                 None => false,
             };
             if right {
                 if matches!(entry.node, Node::File(_)) {
                     self.report.already_right(relative, entry.node.size());
                 }
-                self.note_first_name(&entry, relative);
+                self.first_names.note(&entry, relative);
                 if entry.meta.links > 1 {
                     self.report.can_be_linked_to(relative);
                 }
@@ -230,12 +209,11 @@ impl Planner {
     }
 
     fn make(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
-        if let Some(first) = self.first_name(&entry).filter(|first| first.as_slice() != relative) {
-            let link = LateLink { first: first.clone(), relative: relative.to_vec() };
-            self.late_links.push(link);
+        if let Some(first) = self.first_names.other_name(&entry, relative) {
+            self.late_links.push(LateLink { first: first.to_vec(), relative: relative.to_vec() });
             return Ok(());
         }
-        self.note_first_name(&entry, relative);
+        self.first_names.note(&entry, relative);
         let content = match entry.node {
             Node::File(content) => content,
             node => {
@@ -277,7 +255,7 @@ impl Planner {
                         return Ok(());
                     };
                     let (pack, frame) = (place.pack, place.frame);
-                    let len = match self.chunk_len(pack, frame, id) {
+                    let len = match self.comparer.chunk_len(&place, id) {
                         Ok(len) => len,
                         Err(RecoveryError::Repository(error @ RepositoryError::State(_))) => {
                             return Err(error.into());
@@ -311,99 +289,8 @@ impl Planner {
         Ok(())
     }
 
-    fn chunk_len(&mut self, pack: i64, frame: u32, id: &ChunkId) -> Result<u32, RecoveryError> {
-        if !self.lengths.contains_key(&pack) {
-            if self.lengths.len() > 64 {
-                self.lengths.clear();
-            }
-            self.lengths.insert(pack, self.repository.pack(pack)?);
-        }
-        let entry = self.lengths.get(&pack).and_then(|entry| entry.index.frames.get(frame as usize));
-        let chunk = entry.and_then(|frame| frame.chunks.iter().find(|chunk| chunk.id == *id));
-        chunk.map(|chunk| chunk.len).ok_or_else(|| RepositoryError::MissingChunk(id.to_string()).into())
-    }
-
-    fn is_right(
-        &mut self,
-        target: &Target,
-        relative: &[u8],
-        entry: &Entry,
-        existing: &Existing,
-    ) -> Result<bool, PlaceError> {
-        let kind_fits = match &entry.node {
-            Node::File(content) => existing.kind == Kind::File && existing.size == content.size,
-            Node::Symlink(leads_to) => {
-                return Ok(existing.kind == Kind::Symlink && target.read_link(relative)? == *leads_to);
-            }
-            node => return Ok(is_special(existing, node)),
-        };
-        if !kind_fits || existing.mtime != entry.meta.mtime || existing.mode != entry.meta.mode {
-            return Ok(false);
-        }
-        let Node::File(content) = &entry.node else { return Ok(false) };
-        let mut lengths = Vec::new();
-        for piece in &content.pieces {
-            lengths.push(match piece {
-                Piece::Hole(len) => *len,
-                Piece::Chunk(id) => match self.repository.places(&[*id]) {
-                    Ok(places) => match places.into_iter().flatten().next() {
-                        Some(place) => match self.chunk_len(place.pack, place.frame, id) {
-                            Ok(len) => u64::from(len),
-                            Err(_) => return Ok(false),
-                        },
-                        None => return Ok(false),
-                    },
-                    Err(_) => return Ok(false),
-                },
-            });
-        }
-        // One that cannot be read is not known to be right.
-        let Ok(file) = target.open_existing(relative) else { return Ok(false) };
-        Ok(self.comparer.has_content(file, content, &lengths))
-    }
-
-    fn first_name(&self, entry: &Entry) -> Option<&Vec<u8>> {
-        let (key, content) = link_key(entry)?;
-        // Device and inode may have been given anew since: the content must be the same as well.
-        self.linked.get(&key).filter(|(_, known)| *known == content).map(|(first, _)| first)
-    }
-
-    fn note_first_name(&mut self, entry: &Entry, relative: &[u8]) {
-        if let Some((key, content)) = link_key(entry) {
-            self.linked.entry(key).or_insert_with(|| (relative.to_vec(), content));
-        }
-    }
-
     fn writable(&self) -> Option<&Target> {
         self.target.as_deref().filter(|_| !self.options.dry_run)
-    }
-}
-
-/// What tells the names of one file: device, inode, and its content.
-fn link_key(entry: &Entry) -> Option<((u64, u64), blake3::Hash)> {
-    let Node::File(content) = &entry.node else { return None };
-    if entry.meta.links <= 1 {
-        return None;
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&content.size.to_le_bytes());
-    for piece in &content.pieces {
-        match piece {
-            Piece::Chunk(id) => hasher.update(b"c").update(id.as_bytes()),
-            Piece::Hole(len) => hasher.update(b"h").update(&len.to_le_bytes()),
-        };
-    }
-    Some(((entry.meta.device, entry.meta.inode), hasher.finalize()))
-}
-
-/// Whether what lies there is the pipe, socket or device `node`.
-fn is_special(existing: &Existing, node: &Node) -> bool {
-    match node {
-        Node::Fifo => existing.kind == Kind::Fifo,
-        Node::Socket => existing.kind == Kind::Socket,
-        Node::CharDevice(number) => existing.kind == Kind::CharDevice && existing.rdev == *number,
-        Node::BlockDevice(number) => existing.kind == Kind::BlockDevice && existing.rdev == *number,
-        Node::File(_) | Node::Folder | Node::Symlink(_) => false,
     }
 }
 

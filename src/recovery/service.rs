@@ -2,7 +2,8 @@
 
 use super::fetch;
 use super::fill::Filling;
-use super::plan::{Batch, LateLink, Planner};
+use super::links::LateLink;
+use super::plan::{Batch, Planner};
 use super::report::Report;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
 use crate::files::place::{ShortfallKind, Target};

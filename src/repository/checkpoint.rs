@@ -145,7 +145,7 @@ impl Repository {
 
     fn uncovered_snapshots(&self) -> Result<u64, RepositoryError> {
         let count: i64 = self.state().read("count records", |connection| {
-            let sql = "SELECT count(*) FROM records WHERE kind = 'snapshot' AND covered = 0";
+            let sql = "SELECT count(*) FROM records WHERE kind = 'snapshot' AND covered = 0 AND known = 1";
             connection.query_row(sql, [], |row| row.get(0))
         })?;
         Ok(count as u64)
@@ -160,7 +160,9 @@ impl Repository {
             let folder = *folders.get(&snapshot.id.as_bytes()[..])?;
             let time_ms = snapshot.time_ms as u64;
             let name = RecordName { time_ms, kind: RecordKind::Snapshot, object: snapshot.id };
-            let (head, base, delta) = (snapshot.head, snapshot.base, snapshot.delta);
+            let (mut head, base, delta) = (snapshot.head, snapshot.base, snapshot.delta);
+            // Their number stays; the snapshot's own record has them in full.
+            head.problems.clear();
             Some(Covered { name, folder, head, base, delta })
         });
         Ok(covered.collect())

@@ -238,16 +238,7 @@ impl Machine {
             Wanted::LatestOf(set) => (None, Some(set)),
         };
         let selector = Selector { id, set, this_host: self.host.clone(), ..Selector::default() };
-        Ok(RestoreOptions {
-            snapshot: repository.select(&selector)?.snapshot,
-            target: target.to_owned(),
-            includes: Vec::new(),
-            excludes: Vec::new(),
-            overwrite: false,
-            dry_run: false,
-            threads: 2,
-            cancel: Cancel::default(),
-        })
+        Ok(RestoreOptions::new(repository.select(&selector)?.snapshot, target))
     }
 
     pub async fn try_restore_as(&self, wish: RestoreOptions) -> Result<RestoreOutcome, RecoveryError> {

@@ -127,14 +127,9 @@ impl Scene {
         let id = backup.snapshot.map(|id| id.to_string());
         let selector = Selector { id, this_host: environment::host(), ..Selector::default() };
         let options = RestoreOptions {
-            snapshot: repository.select(&selector)?.snapshot,
-            target: target.to_owned(),
-            includes: Vec::new(),
-            excludes: Vec::new(),
-            overwrite: false,
-            dry_run: false,
             threads: environment::threads(),
             cancel: self.cancel.clone(),
+            ..RestoreOptions::new(repository.select(&selector)?.snapshot, target)
         };
         Ok(RecoveryService::new(repository.clone()).run(options, Arc::new(Silent)).await?)
     }

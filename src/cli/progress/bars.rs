@@ -1,6 +1,6 @@
 //! A bar on a terminal, with rate and estimated time where the total is known.
 
-use super::count::{Count, stage_words};
+use super::count::{Count, items_word, stage_words};
 use crate::progress::Event;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -80,9 +80,10 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 fn message(count: &Count) -> String {
+    let items = items_word(count.stage);
     let mut words = match count.files_total {
-        Some(total) => format!("{}/{total} files", count.files),
-        None => format!("{} files", count.files),
+        Some(total) => format!("{}/{total} {items}", count.files),
+        None => format!("{} {items}", count.files),
     };
     for (bytes, word) in [(count.sent, "sent"), (count.received, "received")] {
         if bytes > 0 {

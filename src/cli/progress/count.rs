@@ -68,6 +68,11 @@ pub(super) fn stage_words(stage: Stage) -> &'static str {
     }
 }
 
+/// What a stage counts, for people.
+pub(super) fn items_word(stage: Option<Stage>) -> &'static str {
+    if stage == Some(Stage::CheckingData) { "packs" } else { "files" }
+}
+
 /// A stage for programs.
 pub(super) fn stage_key(stage: Stage) -> &'static str {
     match stage {

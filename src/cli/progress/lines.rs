@@ -1,7 +1,7 @@
 //! A line now and then, for logs.
 
 use super::super::output::Output;
-use super::count::{Count, stage_words};
+use super::count::{Count, items_word, stage_words};
 use crate::progress::Event;
 use bytesize::ByteSize;
 use std::sync::{Mutex, PoisonError};
@@ -47,14 +47,15 @@ impl Lines {
 fn opening(count: &Count) -> String {
     let mut line = count.stage.map_or("working", stage_words).to_owned();
     if let (Some(files), Some(bytes)) = (count.files_total, count.bytes_total) {
-        line.push_str(&format!(": {files} files, {}", ByteSize(bytes)));
+        line.push_str(&format!(": {files} {}, {}", items_word(count.stage), ByteSize(bytes)));
     }
     line
 }
 
 fn standing(count: &Count, elapsed: Duration) -> String {
     let stage = count.stage.map_or("working", stage_words);
-    let mut line = format!("{stage}: {} files, {}", count.files, ByteSize(count.bytes));
+    let items = items_word(count.stage);
+    let mut line = format!("{stage}: {} {items}, {}", count.files, ByteSize(count.bytes));
     let rate = count.bytes as f64 / elapsed.as_secs_f64().max(0.001);
     if let Some(total) = count.bytes_total.filter(|total| *total > 0) {
         let share = 100 * count.bytes.min(total) / total;

@@ -154,6 +154,10 @@ impl OpenBlock {
 
     fn close(self) -> Result<Block, FormatError> {
         let changes = self.writer.into_bytes();
+        // What the reader would refuse must not be written.
+        if changes.len() as u64 > MAX_BLOCK_BYTES || self.ids.len() > MAX_BLOCK_IDS {
+            return Err(FormatError::Unwritable("an entry that is too large for a list of files"));
+        }
         let packed = squeeze(&changes, LEVEL)?;
         let mut block = Writer::default();
         block.number(self.ids.len() as u64);

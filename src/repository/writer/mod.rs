@@ -34,7 +34,7 @@ pub struct WriterOptions {
 
 impl WriterOptions {
     /// The largest pack that may be asked for, in bytes: some servers take no more.
-    pub const MAX_PACK_BYTES: usize = 480 << 20;
+    pub const MAX_PACK_BYTES: usize = 256 << 20;
     const MAX_FRAME_BYTES: usize = 16 << 20;
 
     fn check(&self) -> Result<(), RepositoryError> {
@@ -44,7 +44,7 @@ impl WriterOptions {
             return Ok(());
         }
         Err(RepositoryError::Options(format!(
-            "packs of {} bytes: choose a pack size up to 480 MiB",
+            "packs of {} bytes: choose a pack size up to 256 MiB",
             self.pack_bytes
         )))
     }
