@@ -1,5 +1,5 @@
 //! Whole backups and restores of a tree of 2,000 source-like files through a store in memory:
-//! what filbert costs without the network.
+//! what filbert costs without network and disk.
 
 #![allow(clippy::unwrap_used, reason = "a failed step of a bench ends it")]
 
@@ -35,7 +35,7 @@ struct Tree {
 }
 
 static TREE: LazyLock<Tree> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = material::folder();
     let bytes = material::tree(dir.path(), FILES);
     Tree { dir, bytes }
 });
@@ -134,7 +134,7 @@ fn restore_all(bencher: Bencher<'_, '_>) {
     back_up(&repository, false);
     let (bytes, files) = counters();
     bencher
-        .with_inputs(|| tempfile::tempdir().unwrap())
+        .with_inputs(material::folder)
         .counter(bytes)
         .counter(files)
         .bench_refs(|target| restore(&repository, target.path()));
@@ -145,7 +145,7 @@ fn restore_all(bencher: Bencher<'_, '_>) {
 fn restore_over_right_files(bencher: Bencher<'_, '_>) {
     let repository = empty();
     back_up(&repository, false);
-    let target = tempfile::tempdir().unwrap();
+    let target = material::folder();
     restore(&repository, target.path());
     let (bytes, files) = counters();
     bencher.counter(bytes).counter(files).bench_local(|| restore(&repository, target.path()));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use tempfile::TempDir;
 
 /// Bytes that do not compress, others for each seed.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
@@ -35,6 +36,14 @@ pub fn source_like(seed: u64, len: usize) -> Vec<u8> {
     }
     text.resize(len, b'\n');
     text
+}
+
+/// A folder in memory where the system has a place for that: a disk, and who else writes to it,
+/// would be most of what is measured.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.unwrap()
 }
 
 /// Writes `count` source-like files of 200 bytes to 32 KiB, 40 to a folder. Returns their bytes.

@@ -13,7 +13,7 @@ const FILES: u64 = 2_000;
 
 #[divan::bench(args = [0, 8])]
 fn walking(bencher: Bencher<'_, '_>, excludes: usize) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = material::folder();
     material::tree(dir.path(), FILES);
     let sources = resolve(&[dir.path().to_owned()], Path::new("/")).unwrap();
     let root = sources.shown_root().unwrap();
