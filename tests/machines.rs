@@ -249,3 +249,39 @@ async fn a_state_folder_copied_to_another_machine_is_told_as_a_fork() {
     let (_, problems) = machine.without_state().catch_up().await;
     assert!(problems.contains("two records claim the same place"), "{problems}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_after_the_server_was_set_back_is_whole() {
+    let (machine, dir) = ready().await;
+    let source = source(&dir, "source", 0);
+    machine.back_up("s", &[&source]).await;
+    let old = machine.faults.paths("");
+    write(&source, "later", tree::noise(60, 3000));
+    machine.back_up("s", &[&source]).await;
+    for path in machine.faults.paths("").into_iter().filter(|path| !old.contains(path)) {
+        assert!(machine.faults.memory.lose(&path));
+    }
+    // Nothing changed since: an unchanged run would send nothing.
+    let outcome = machine.back_up("s", &[&source]).await;
+    assert!(outcome.snapshot.is_some());
+    expect(&machine.without_state(), "s", &source, "after the server was set back").await;
+    machine.back_up("s", &[&source]).await;
+    expect(&machine.without_state(), "s", &source, "and once more").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_server_is_not_filled_anew_under_the_old_keys() {
+    use filbert::repository::RepositoryError;
+    let (machine, dir) = ready().await;
+    let source = source(&dir, "source", 0);
+    machine.back_up("s", &[&source]).await;
+    for path in machine.faults.paths("") {
+        assert!(machine.faults.memory.lose(&path));
+    }
+    let failed = machine.try_back_up(machine.options("s", &[&source])).await;
+    let no_repository =
+        matches!(failed, Err(filbert::backup::BackupError::Repository(RepositoryError::NoRepository(_))));
+    assert!(no_repository, "{failed:?}");
+    // The kept descriptor may be the last copy of the keys.
+    assert!(machine.try_open().await.is_ok());
+}
