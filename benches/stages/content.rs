@@ -93,7 +93,7 @@ fn opening(bencher: Bencher<'_, '_>, len: usize) {
 
 /// A pack of about `PACK` plain bytes in source-like chunks.
 fn pack(keyring: &Keyring) -> FinishedPack {
-    let mut builder = PackBuilder::new(keyring, REPOSITORY, Salt([3; 32]), PACK).unwrap();
+    let mut builder = PackBuilder::new(keyring, REPOSITORY, Salt([3; 32]), Vec::with_capacity(PACK)).unwrap();
     let (mut encoder, mut encoded) = (FrameEncoder::new(LEVEL).unwrap(), Vec::new());
     for number in 0..PACK / FRAME {
         let plain = source_like(number as u64, FRAME);

@@ -29,15 +29,15 @@ pub struct FinishedPack {
 }
 
 impl PackBuilder {
-    /// An empty pack under a salt that was never used, with room for `capacity` bytes.
+    /// An empty pack under a salt that was never used, in the memory of `bytes`.
     pub fn new(
         keyring: &Keyring,
         repository: RepositoryId,
         salt: Salt,
-        capacity: usize,
+        mut bytes: Vec<u8>,
     ) -> Result<Self, FormatError> {
         let header = Header { kind: ObjectKind::Pack, epoch: keyring.newest_epoch(), repository, salt };
-        let mut bytes = Vec::with_capacity(capacity);
+        bytes.clear();
         bytes.extend_from_slice(&header.to_bytes());
         let sealer = Sealer::new(keyring, &header)?;
         Ok(Self { sealer, header, bytes, index: PackIndex::default(), footer_bound: 10 })

@@ -126,7 +126,7 @@ mod tests {
 
     fn built(frames: &[Vec<Vec<u8>>]) -> (FinishedPack, Keyring) {
         let keyring = Keyring::generate(&SystemEntropy).unwrap();
-        let mut builder = PackBuilder::new(&keyring, REPOSITORY, Salt([4; 32]), 0).unwrap();
+        let mut builder = PackBuilder::new(&keyring, REPOSITORY, Salt([4; 32]), Vec::new()).unwrap();
         let mut encoder = FrameEncoder::new(3).unwrap();
         for chunks in frames {
             let mut frame = Vec::new();
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_chunk_under_a_wrong_id_is_found() {
         let keyring = Keyring::generate(&SystemEntropy).unwrap();
-        let mut builder = PackBuilder::new(&keyring, REPOSITORY, Salt([4; 32]), 0).unwrap();
+        let mut builder = PackBuilder::new(&keyring, REPOSITORY, Salt([4; 32]), Vec::new()).unwrap();
         let chunk = ChunkEntry { id: keyring.chunk_id(b"other"), len: 3 };
         builder.push(b"\0abc", vec![chunk]).unwrap();
         let pack = builder.finish().unwrap();

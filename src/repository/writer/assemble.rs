@@ -37,36 +37,47 @@ pub(super) struct Assembler {
     shared: Arc<Shared>,
 }
 
-/// Bounds the packs that exist at the same time, from the first frame until they are sent.
+/// Bounds the packs that exist at the same time, from the first frame until they are sent, and
+/// hands the memory of those that are sent to the next ones.
 struct Tokens {
-    free: crossbeam_channel::Receiver<()>,
-    give_back: crossbeam_channel::Sender<()>,
+    free: crossbeam_channel::Receiver<Vec<u8>>,
+    give_back: crossbeam_channel::Sender<Vec<u8>>,
 }
 
 /// The right to have a pack in memory.
-pub(super) struct Token(crossbeam_channel::Sender<()>);
+pub(super) struct Token {
+    give_back: crossbeam_channel::Sender<Vec<u8>>,
+    buffer: Vec<u8>,
+}
 
 impl Tokens {
     fn new(count: usize) -> Self {
         let (give_back, free) = crossbeam_channel::bounded(count);
         for _ in 0..count {
-            let _ = give_back.try_send(());
+            let _ = give_back.try_send(Vec::new());
         }
         Self { free, give_back }
     }
 
     /// Waits until a pack may be begun. Packs that cannot be sent are dropped and give theirs
     /// back, so nobody waits for ever.
-    fn take(&self) -> Token {
+    fn take(&self) -> (Token, Vec<u8>) {
         // It cannot be disconnected: `self` has both ends.
-        let _ = self.free.recv();
-        Token(self.give_back.clone())
+        let buffer = self.free.recv().unwrap_or_default();
+        (Token { give_back: self.give_back.clone(), buffer: Vec::new() }, buffer)
+    }
+}
+
+impl Token {
+    /// Hands on the memory of a pack that was sent.
+    pub(super) fn reuse(&mut self, buffer: Vec<u8>) {
+        self.buffer = buffer;
     }
 }
 
 impl Drop for Token {
     fn drop(&mut self) {
-        let _ = self.0.try_send(());
+        let _ = self.give_back.try_send(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -141,8 +152,8 @@ impl Assembler {
         let pack = match &mut *open {
             Some((pack, _)) => pack,
             none => {
-                let token = self.tokens.take();
-                &mut none.insert((self.new_pack()?, token)).0
+                let (token, buffer) = self.tokens.take();
+                &mut none.insert((self.new_pack(buffer)?, token)).0
             }
         };
         pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))
@@ -152,11 +163,12 @@ impl Assembler {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn new_pack(&self) -> Result<PackBuilder, RepositoryError> {
+    fn new_pack(&self, mut buffer: Vec<u8>) -> Result<PackBuilder, RepositoryError> {
         let repository = &self.repository;
         let salt = repository.salt()?;
-        let capacity = padme(self.options.pack_bytes as u64) as usize;
-        PackBuilder::new(repository.keyring(), repository.id(), salt, capacity)
+        buffer.clear();
+        buffer.reserve_exact(padme(self.options.pack_bytes as u64) as usize);
+        PackBuilder::new(repository.keyring(), repository.id(), salt, buffer)
             .map_err(|reason| RepositoryError::damaged("a new pack", reason))
     }
 

@@ -75,7 +75,7 @@ async fn send(
     shared: &Shared,
 ) -> Result<(), RepositoryError> {
     // The token goes back when this ends.
-    let PackToSend { bytes, mut entry, token: _token } = pack;
+    let PackToSend { bytes, mut entry, mut token } = pack;
     entry.folder = folder;
     let path = names::pack(folder, &entry.object);
     let (size, body) = (entry.size, Bytes::from(bytes));
@@ -85,9 +85,12 @@ async fn send(
             // The folder that we knew is gone.
             store.ensure_folder(names::PACKS).await?;
             store.ensure_folder(&names::folder(names::PACKS, folder)).await?;
-            store.put_new(&path, body).await?;
+            store.put_new(&path, body.clone()).await?;
         }
         result => result?,
+    }
+    if let Ok(sent) = body.try_into_mut() {
+        token.reuse(sent.into());
     }
     let state = repository.state();
     state.write("note a pack", |transaction| {
