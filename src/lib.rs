@@ -1,7 +1,7 @@
 //! filbert: encrypted, incremental backups to WebDAV drives that count every request.
 //!
 //! The map of the crate, from the bottom up; a module uses only those above it in this list:
-//! [`model`] values; [`progress`] what services tell; [`format`] bytes on the remote; [`files`]
+//! [`model`] values; [`progress`] what services tell; [`mod@format`] bytes on the remote; [`files`]
 //! this machine's files; [`store`] remote objects; [`state`] the local database; [`manifest`]
 //! and [`repository`] what is known of files and objects; the services [`backup`], [`recovery`]
 //! and [`check`]; [`config`] settings; [`server`] an embedded WebDAV server; [`cli`] the command
