@@ -16,7 +16,7 @@ use filbert::model::set::SetId;
 use filbert::progress::Silent;
 use filbert::recovery::{RecoveryService, RestoreOptions};
 use filbert::repository::select::Selector;
-use filbert::repository::{Cancel, InitOptions, Means, Repository};
+use filbert::repository::{InitOptions, Means, Repository};
 use filbert::state::Database;
 use filbert::store::MemoryStore;
 use std::path::Path;
@@ -74,16 +74,8 @@ fn back_up(repository: &Repository, full: bool) -> BackupOutcome {
 }
 
 fn restore(repository: &Repository, target: &Path) {
-    let options = RestoreOptions {
-        snapshot: repository.select(&Selector::default()).unwrap().snapshot,
-        target: target.to_owned(),
-        includes: Vec::new(),
-        excludes: Vec::new(),
-        overwrite: false,
-        dry_run: false,
-        threads: 2,
-        cancel: Cancel::default(),
-    };
+    let options =
+        RestoreOptions::new(repository.select(&Selector::default()).unwrap().snapshot, target.to_owned());
     let service = RecoveryService::new(repository.clone());
     let outcome = RUNTIME.block_on(service.run(options, Arc::new(Silent))).unwrap();
     assert_eq!((outcome.files, outcome.problem_count), (FILES, 0));

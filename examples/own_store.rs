@@ -11,7 +11,7 @@ use filbert::model::set::SetId;
 use filbert::progress::Silent;
 use filbert::recovery::{RecoveryService, RestoreOptions};
 use filbert::repository::select::Selector;
-use filbert::repository::{Cancel, InitOptions, Means, Repository, RepositoryError};
+use filbert::repository::{InitOptions, Means, Repository, RepositoryError};
 use filbert::state::Database;
 use filbert::store::{FolderStore, Listing, Store, StoreError, TrafficCount};
 use std::error::Error;
@@ -161,16 +161,7 @@ async fn restore(means: Means, password: &SecretText, target: &Path) -> Result<(
         println!("{}: {}", problem.subject, problem.message);
     }
     let wish = Selector { set: Some(SET.to_owned()), ..Selector::default() };
-    let options = RestoreOptions {
-        snapshot: repository.select(&wish)?.snapshot,
-        target: target.to_owned(),
-        includes: Vec::new(),
-        excludes: Vec::new(),
-        overwrite: false,
-        dry_run: false,
-        threads: 2,
-        cancel: Cancel::default(),
-    };
+    let options = RestoreOptions::new(repository.select(&wish)?.snapshot, target.to_owned());
     let outcome = RecoveryService::new(repository).run(options, Arc::new(Silent)).await?;
     println!(
         "restored {} of {} files without the first folder; {} were right already",
