@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut listing = String::new();
     let mut back_up = async |set: &str, full: bool| -> Result<(), Box<dyn Error>> {
-        clock.advance_millis(24 * 3_600_000);
+        clock.advance(std::time::Duration::from_secs(24 * 3600));
         let writer = WriterOptions { pack_bytes: 8 << 10, frame_bytes: 2 << 10, ..WriterOptions::default() };
         let id = SetId::new("golden-host", set);
         let options = BackupOptions {

@@ -111,7 +111,7 @@ impl Retrying {
             self.observer.event(Event::Waiting { until, reason: &error.to_string() });
         }
         tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.clock.sleep(wait) => Ok(()),
             () = self.cancel.cancelled() => Err(error),
         }
     }
