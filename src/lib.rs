@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod files;
 pub mod format;
+pub mod guard;
 pub mod manifest;
 pub mod model;
 pub mod progress;

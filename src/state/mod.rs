@@ -4,12 +4,14 @@
 
 pub mod error;
 pub mod journal;
+pub mod ledger;
 pub mod lock;
 pub mod meta;
 pub mod objects;
 mod schema;
 
 pub use error::StateError;
+pub use ledger::Ledger;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod folder;
+pub mod gate;
 pub mod memory;
 mod path;
 pub mod retry;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use error::{ErrorKind, StoreError};
 pub use folder::FolderStore;
+pub use gate::{Gate, OpenGate, Outgoing, Pass};
 pub use memory::MemoryStore;
 pub use retry::{RetryOptions, Retrying};
 pub use traffic::{Traffic, TrafficCount};

@@ -1,0 +1,224 @@
+//! The guard at work: it lets each request pass by the ledger, waits where it must, says until
+//! when, and notes how each request ended.
+
+use super::account::{Account, Admission, Ask, Verdict, Wait};
+use super::line::Moment;
+use super::{Limits, Purpose};
+use crate::model::cancel::Cancel;
+use crate::model::clock::Clock;
+use crate::model::time::Timestamp;
+use crate::progress::{Event, Observer, Silent};
+use crate::state::{Ledger, StateError};
+use crate::store::{ErrorKind, Gate, Outgoing, Pass, StoreError};
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A wait looks after so long whether the others have made room, or somebody set the clock.
+const SLICE: Duration = Duration::from_secs(5);
+/// Waits shorter than this are not told.
+const WORTH_TELLING_MS: i64 = 5_000;
+/// Machines that share an account come back so far apart at most.
+const JITTER_MS: i64 = 15_000;
+
+/// What a guard is handed.
+pub struct GuardOptions {
+    /// What the account allows.
+    pub limits: Limits,
+    /// Which account: the same for all repositories on it.
+    pub account: String,
+    /// What the requests are for.
+    pub purpose: Purpose,
+    /// No wait for the budget or a closed window may be longer.
+    pub max_wait: Option<Duration>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told of waits.
+    pub observer: Arc<dyn Observer>,
+    /// A wish to stop.
+    pub cancel: Cancel,
+}
+
+impl GuardOptions {
+    /// For `account` with `limits`, with nobody told.
+    pub fn new(account: impl Into<String>, limits: Limits, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            limits,
+            account: account.into(),
+            purpose: Purpose::Other,
+            max_wait: None,
+            clock,
+            observer: Arc::new(Silent),
+            cancel: Cancel::default(),
+        }
+    }
+}
+
+/// Guards an account.
+pub struct Guard {
+    ledger: Arc<Ledger>,
+    options: GuardOptions,
+    /// One request of this process waits, the others wait behind it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Guard {
+    /// A guard by what `ledger` knows.
+    pub fn new(ledger: Arc<Ledger>, options: GuardOptions) -> Self {
+        Self { ledger, options, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// What the account allows.
+    pub fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    /// What its requests are for.
+    pub fn purpose(&self) -> Purpose {
+        self.options.purpose
+    }
+
+    /// What is known of the account, and the moment for which that holds.
+    pub fn account(&self) -> Result<(Account, Moment), StateError> {
+        let now = Moment::now(&*self.options.clock);
+        let mut account = parse(self.ledger.read(&self.options.account)?);
+        account.bring_to(now, &self.options.limits);
+        Ok((account, now))
+    }
+
+    /// Changes the account as of now.
+    fn change<T>(&self, change: impl FnOnce(&mut Account, Moment) -> T) -> Result<T, StateError> {
+        self.ledger.change(&self.options.account, |data| {
+            let mut account = parse(data);
+            // Read inside: who waited for the lock must not come with an old time.
+            let now = Moment::now(&*self.options.clock);
+            account.bring_to(now, &self.options.limits);
+            let value = change(&mut account, now);
+            (serde_json::to_vec(&account).unwrap_or_default(), value)
+        })
+    }
+
+    fn verdict(&self, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Verdict {
+        match kind {
+            ErrorKind::Throttled(until) => {
+                let now = self.options.clock.now();
+                Verdict::Throttled(until.map(|until| until.millis().saturating_sub(now.millis())))
+            }
+            ErrorKind::TrafficUsedUp => Verdict::UsedUp { uploads: request.up > 0 },
+            ErrorKind::Unauthorised => Verdict::Refused,
+            _ if status == 503 => Verdict::Refused,
+            _ => Verdict::Accepted,
+        }
+    }
+
+    fn wait_error(&self, request: &Outgoing<'_>, until: Timestamp, why: Wait) -> StoreError {
+        let reason = match why {
+            Wait::Closed => "the server refused and is left alone",
+            Wait::Budget | Wait::Pacing => "the request budget is used",
+        };
+        let detail = format!(
+            "{reason} until {}, which is longer than may be waited (--max-wait); run the same command again then, \
+             it goes on from here",
+            until.rfc3339()
+        );
+        StoreError::new(ErrorKind::Throttled(Some(until)), request.action, detail)
+    }
+}
+
+fn parse(data: Option<Vec<u8>>) -> Account {
+    // What cannot be read was written by nobody we know: begin anew.
+    data.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
+}
+
+fn used_up_error(request: &Outgoing<'_>, uploads: bool, until_wall_ms: i64) -> StoreError {
+    let (what, setting) = match uploads {
+        true => ("sent", "upload_per_month"),
+        false => ("received", "download_per_month"),
+    };
+    let detail = format!(
+        "the bytes that may be {what} in this month are used up: go on after {}, or raise `{setting}` in the \
+         settings if the account allows more",
+        Timestamp::from_millis(until_wall_ms).rfc3339()
+    );
+    StoreError::new(ErrorKind::TrafficUsedUp, request.action, detail)
+}
+
+fn ledger_error(request: &Outgoing<'_>, error: &StateError) -> StoreError {
+    StoreError::new(
+        ErrorKind::Permanent,
+        request.action,
+        format!("not sent, for it cannot be counted: {error}"),
+    )
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("limits", &self.options.limits).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Gate for Guard {
+    async fn enter(&self, request: &Outgoing<'_>) -> Result<Pass, StoreError> {
+        let ask = Ask { purpose: self.options.purpose, up: request.up, fetches: request.method == "GET" };
+        let _turn = self.turn.lock().await;
+        let mut told_ms = i64::MIN;
+        loop {
+            let entered = self.change(|account, now| (account.enter(now, &self.options.limits, ask), now));
+            let (admission, now) = entered.map_err(|error| ledger_error(request, &error))?;
+            let (until_ms, why) = match admission {
+                Admission::Go(pass) => return Ok(Pass(pass)),
+                Admission::UsedUp { uploads, until_wall_ms } => {
+                    return Err(used_up_error(request, uploads, until_wall_ms));
+                }
+                Admission::Wait { until_ms, why } => (until_ms, why),
+            };
+            let wait = Duration::from_millis(until_ms.saturating_sub(now.ms).max(1).unsigned_abs());
+            if why != Wait::Pacing && self.options.max_wait.is_some_and(|longest| wait > longest) {
+                return Err(self.wait_error(request, now.at(until_ms), why));
+            }
+            if until_ms.saturating_sub(now.ms) >= WORTH_TELLING_MS && until_ms.abs_diff(told_ms) > 1000 {
+                told_ms = until_ms;
+                let reason = match why {
+                    Wait::Closed => "the server refused requests and is left alone".to_owned(),
+                    Wait::Budget | Wait::Pacing => match self.options.limits.requests {
+                        Some(rate) => format!("the budget of {rate} is used"),
+                        None => "requests are spaced".to_owned(),
+                    },
+                };
+                self.options.observer.event(Event::Waiting { until: now.at(until_ms), reason: &reason });
+            }
+            tokio::select! {
+                () = self.options.clock.sleep(wait.min(SLICE)) => {}
+                () = self.options.cancel.cancelled() => {
+                    return Err(StoreError::new(ErrorKind::Permanent, request.action, "interrupted while waiting"));
+                }
+            }
+        }
+    }
+
+    fn refused(&self, pass: Pass, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Option<Timestamp> {
+        let jitter = i64::from(getrandom::u32().unwrap_or(0)) * JITTER_MS / i64::from(u32::MAX);
+        let verdict = self.verdict(request, status, kind);
+        let noted = self.change(|account, now| {
+            // That a password is wrong is known only where none ever worked.
+            let verdict = match kind {
+                ErrorKind::Unauthorised if !account.worked() => Verdict::Lost,
+                _ => verdict,
+            };
+            let closed = account.leave(now, &self.options.limits, pass.0, 0, verdict, jitter);
+            closed.map(|until_ms| now.at(until_ms))
+        });
+        // What cannot be noted now is noticed by the next request.
+        noted.ok().flatten()
+    }
+
+    fn left(&self, pass: Pass, down: u64, lost: bool) {
+        let verdict = if lost { Verdict::Lost } else { Verdict::Accepted };
+        let noted =
+            self.change(|account, now| account.leave(now, &self.options.limits, pass.0, down, verdict, 0));
+        // What cannot be noted now is noticed by the next request.
+        let _ = noted;
+    }
+}

@@ -1,0 +1,54 @@
+//! The gate before a server: every single request asks to pass, and tells how it ended. Who keeps
+//! the gate knows what the account there can bear.
+
+use super::{ErrorKind, StoreError};
+use crate::model::time::Timestamp;
+use async_trait::async_trait;
+use std::fmt;
+
+/// Lets requests pass.
+#[async_trait]
+pub trait Gate: Send + Sync + fmt::Debug {
+    /// Waits until the request may be sent, or refuses it.
+    async fn enter(&self, request: &Outgoing<'_>) -> Result<Pass, StoreError>;
+
+    /// The server refused: `status` is its answer, `kind` what it means. Answers until when it is to
+    /// be left alone, if it is.
+    fn refused(&self, pass: Pass, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Option<Timestamp>;
+
+    /// The answer ended after `down` bytes of an object, or was lost; `lost` tells which. After a
+    /// [`Self::refused`] it is not called.
+    fn left(&self, pass: Pass, down: u64, lost: bool);
+}
+
+/// A request that is about to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Its method.
+    pub method: &'static str,
+    /// What is tried on what, for people.
+    pub action: &'a str,
+    /// Bytes of an object that it sends.
+    pub up: u64,
+}
+
+/// The number under which a request passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass(pub u64);
+
+/// A gate that is always open.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenGate;
+
+#[async_trait]
+impl Gate for OpenGate {
+    async fn enter(&self, _: &Outgoing<'_>) -> Result<Pass, StoreError> {
+        Ok(Pass(0))
+    }
+
+    fn refused(&self, _: Pass, _: &Outgoing<'_>, _: u16, _: ErrorKind) -> Option<Timestamp> {
+        None
+    }
+
+    fn left(&self, _: Pass, _: u64, _: bool) {}
+}
