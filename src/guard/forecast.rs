@@ -93,8 +93,8 @@ pub fn forecast(account: &Account, now: Moment, limits: &Limits, purpose: Purpos
         u64::from(allowed).saturating_sub(counted as u64)
     });
     let steps = need.requests.min(MOST_REQUESTS);
-    let took = i64::try_from(need.work.as_millis()).unwrap_or(i64::MAX / 4)
-        / i64::try_from(steps.max(1)).unwrap_or(1);
+    let work_ms = i64::try_from(need.work.as_millis()).unwrap_or(i64::MAX / 4);
+    let took = work_ms / i64::try_from(steps.max(1)).unwrap_or(1);
     let (begin, mut waiting) = (simulation.now, simulation.now - now.ms);
     for _ in 0..steps {
         let wait = simulation.wait();
@@ -117,7 +117,7 @@ pub fn forecast(account: &Account, now: Moment, limits: &Limits, purpose: Purpos
     Forecast {
         windows,
         waiting: Duration::from_millis(waiting.max(0).unsigned_abs()),
-        done: now.at(total),
+        done: now.at(total.max(now.ms.saturating_add(work_ms))),
         requests_now,
         upload_left: upload.map(|left| left.saturating_sub(need.up)),
         download_left: download.map(|left| left.saturating_sub(need.down)),
