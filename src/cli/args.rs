@@ -1,7 +1,7 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
-use super::parse::{self, PackSize, Percent};
+use super::parse::{self, LongestWait, PackSize, Percent};
 use crate::model::time::Timestamp;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -39,6 +39,9 @@ pub(super) struct GlobalArguments {
     /// How large packs are made
     #[arg(long, global = true, value_name = "SIZE", env = "FILBERT_PACK_SIZE", hide_env_values = true)]
     pub pack_size: Option<PackSize>,
+    /// Wait no longer than this for the request budget; what is not done by then is for the next run
+    #[arg(long, global = true, value_name = "TIME", env = "FILBERT_MAX_WAIT", hide_env_values = true)]
+    pub max_wait: Option<LongestWait>,
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", env = "FILBERT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,

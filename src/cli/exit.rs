@@ -72,6 +72,7 @@ fn of_repository(error: &RepositoryError) -> Exit {
         RepositoryError::Busy(_) => Exit::Busy,
         RepositoryError::WrongPassword(_) => Exit::WrongPassword,
         RepositoryError::Cancelled => Exit::Interrupted,
+        RepositoryError::Store(error) if error.kind.comes_to_an_end() => Exit::NotAll,
         _ => Exit::Failed,
     }
 }

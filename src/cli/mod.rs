@@ -24,6 +24,7 @@ mod session;
 mod snapshots;
 mod which;
 
+use crate::guard::Purpose;
 use args::{Arguments, Command};
 use clap::Parser;
 use error::CliError;
@@ -70,13 +71,14 @@ fn told(output: Output, error: &CliError) -> Exit {
 
 async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
     let global = arguments.global;
-    let session = || Session::start(global.clone());
+    let session = || Session::start(global.clone(), Purpose::Other);
+    let reading = || Session::start(global.clone(), Purpose::Restore);
     match arguments.command {
         Command::Init => init::run(&session()?).await,
         Command::Backup(wish) => backup::run(&session()?, &wish).await,
-        Command::Snapshots(wish) => snapshots::run(&session()?, &wish).await,
-        Command::Ls(wish) => ls::run(&session()?, &wish).await,
-        Command::Restore(wish) => restore::run(&session()?, wish).await,
+        Command::Snapshots(wish) => snapshots::run(&reading()?, &wish).await,
+        Command::Ls(wish) => ls::run(&reading()?, &wish).await,
+        Command::Restore(wish) => restore::run(&reading()?, wish).await,
         Command::Check(wish) => check::run(&session()?, &wish).await,
         Command::Demo(wish) => demo::run(&global, &wish).await,
         Command::Completions(wish) => completions::run(&global, &wish),

@@ -6,6 +6,7 @@ use crate::model::clock::{Clock, SystemClock};
 use crate::model::time::Timestamp;
 use chrono::{DateTime, Local, NaiveDateTime, TimeZone};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A share of something, above 0 and at most 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +33,19 @@ impl FromStr for PackSize {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_pack_size(text).map(Self)
+    }
+}
+
+/// The longest wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LongestWait(pub Duration);
+
+impl FromStr for LongestWait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = humantime::parse_duration(text.trim());
+        parsed.map(Self).map_err(|_| "write a time such as 0s, 10m or 2h".to_owned())
     }
 }
 

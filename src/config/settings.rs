@@ -37,6 +37,22 @@ pub struct RepositorySettings {
     pub allow_http: bool,
     /// Such as `16MiB`.
     pub pack_size: Option<String>,
+    /// The rules of the drive: `nutstore-free`, `nutstore-pro` or `none`; else those of the host.
+    pub profile: Option<String>,
+    /// The most requests in any window of time, such as `600/30m`; or `none`.
+    pub requests: Option<String>,
+    /// The least time between two requests, such as `400ms`.
+    pub request_spacing: Option<String>,
+    /// The most bytes sent in a calendar month, such as `1GB`; or `none`.
+    pub upload_per_month: Option<String>,
+    /// The most bytes received in a calendar month; or `none`.
+    pub download_per_month: Option<String>,
+    /// The largest object that the server takes; or `none`.
+    pub max_object: Option<String>,
+    /// The share of requests and downloads that only restores may use, such as `10%`.
+    pub reserve_for_restore: Option<String>,
+    /// The longest wait for the budget, such as `1h`; without it a run waits as long as it takes.
+    pub max_wait: Option<String>,
     /// Where the local state lies.
     pub state_dir: Option<PathBuf>,
     /// A file with the encryption password.
@@ -123,6 +139,11 @@ impl Settings {
                 parse_pack_size(size)
                     .map_err(|source| SettingsError::PackSize { repository: name.clone(), source })?;
             }
+            repository
+                .limits("")
+                .map(drop)
+                .and_then(|()| repository.longest_wait().map(drop))
+                .map_err(|source| SettingsError::Budget { repository: name.clone(), source })?;
         }
         let mut sets: Vec<_> = parsed.sets.into_iter().collect();
         sets.sort_by_key(|(_, set)| set.span().start);

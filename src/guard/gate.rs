@@ -1,9 +1,10 @@
 //! The guard at work: it lets each request pass by the ledger, waits where it must, says until
 //! when, and notes how each request ended.
 
-use super::account::{Account, Admission, Ask, Verdict, Wait};
+use super::Limits;
+use super::account::Account;
 use super::line::Moment;
-use super::{Limits, Purpose};
+use super::request::{Admission, Ask, Ended, Purpose, Verdict, Wait};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
@@ -106,7 +107,7 @@ impl Guard {
                 Verdict::Throttled(until.map(|until| until.millis().saturating_sub(now.millis())))
             }
             ErrorKind::TrafficUsedUp => Verdict::UsedUp { uploads: request.up > 0 },
-            ErrorKind::Unauthorised => Verdict::Refused,
+            ErrorKind::Unauthorised => Verdict::Denied,
             _ if status == 503 => Verdict::Refused,
             _ => Verdict::Accepted,
         }
@@ -201,13 +202,9 @@ impl Gate for Guard {
     fn refused(&self, pass: Pass, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Option<Timestamp> {
         let jitter = i64::from(getrandom::u32().unwrap_or(0)) * JITTER_MS / i64::from(u32::MAX);
         let verdict = self.verdict(request, status, kind);
+        let ended = Ended { pass: pass.0, up: request.up, down: 0, verdict };
         let noted = self.change(|account, now| {
-            // That a password is wrong is known only where none ever worked.
-            let verdict = match kind {
-                ErrorKind::Unauthorised if !account.worked() => Verdict::Lost,
-                _ => verdict,
-            };
-            let closed = account.leave(now, &self.options.limits, pass.0, 0, verdict, jitter);
+            let closed = account.leave(now, &self.options.limits, ended, jitter);
             closed.map(|until_ms| now.at(until_ms))
         });
         // What cannot be noted now is noticed by the next request.
@@ -216,8 +213,8 @@ impl Gate for Guard {
 
     fn left(&self, pass: Pass, down: u64, lost: bool) {
         let verdict = if lost { Verdict::Lost } else { Verdict::Accepted };
-        let noted =
-            self.change(|account, now| account.leave(now, &self.options.limits, pass.0, down, verdict, 0));
+        let ended = Ended { pass: pass.0, up: 0, down, verdict };
+        let noted = self.change(|account, now| account.leave(now, &self.options.limits, ended, 0));
         // What cannot be noted now is noticed by the next request.
         let _ = noted;
     }

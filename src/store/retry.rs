@@ -25,6 +25,9 @@ const WORTH_TELLING: Duration = Duration::from_secs(5);
 pub struct RetryOptions {
     /// Attempts of one operation, the first included. Waits of a throttle do not count.
     pub attempts: u32,
+    /// A network or a server that fails is tried for at least so long, however many attempts that
+    /// takes: the limit on time without progress.
+    pub patience: Duration,
     /// The pause after the first failure; doubled after each further one, with jitter.
     pub base_delay: Duration,
     /// The longest such pause.
@@ -41,6 +44,7 @@ impl Default for RetryOptions {
     fn default() -> Self {
         Self {
             attempts: 5,
+            patience: Duration::ZERO,
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(60),
             throttle_delay: Duration::from_secs(30),
@@ -63,6 +67,7 @@ pub struct Retrying {
 /// What is left of the patience for one operation.
 struct Patience {
     failures: u32,
+    since: Timestamp,
     throttles: u32,
     throttled: Duration,
 }
@@ -100,9 +105,13 @@ impl Retrying {
     ) -> Result<(), StoreError> {
         let wait = match error.kind {
             ErrorKind::Throttled(until) => self.throttle_wait(patience, until),
-            ErrorKind::Unauthorised if self.credentials_worked() => self.failure_wait(patience, 4),
+            ErrorKind::Unauthorised if self.credentials_worked() => {
+                self.failure_wait(patience, 4, Duration::ZERO)
+            }
             ErrorKind::Corrupt if !corrupt_may_pass => None,
-            kind if kind.is_worth_retrying() => self.failure_wait(patience, self.options.attempts),
+            kind if kind.is_worth_retrying() => {
+                self.failure_wait(patience, self.options.attempts, self.options.patience)
+            }
             _ => None,
         };
         let Some(wait) = wait else { return Err(error) };
@@ -116,9 +125,16 @@ impl Retrying {
         }
     }
 
-    fn failure_wait(&self, patience: &mut Patience, attempts: u32) -> Option<Duration> {
+    fn failure_wait(&self, patience: &mut Patience, attempts: u32, longest: Duration) -> Option<Duration> {
         patience.failures += 1;
-        if patience.failures >= attempts.min(self.options.attempts) {
+        let tried_ms = self
+            .clock
+            .now()
+            .millis()
+            .saturating_sub(patience.since.millis().saturating_add(patience.throttled_ms()));
+        let long_enough =
+            tried_ms.max(0).unsigned_abs() >= longest.as_millis().try_into().unwrap_or(u64::MAX);
+        if patience.failures >= attempts.min(self.options.attempts) && long_enough {
             return None;
         }
         let doubled = doubled(self.options.base_delay, patience.failures - 1);
@@ -151,7 +167,7 @@ impl Retrying {
     where
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(self.clock.now());
         loop {
             match attempt().await {
                 Ok(done) => {
@@ -183,8 +199,13 @@ impl Retrying {
 }
 
 impl Patience {
-    fn new() -> Self {
-        Self { failures: 0, throttles: 0, throttled: Duration::ZERO }
+    fn new(now: Timestamp) -> Self {
+        Self { failures: 0, since: now, throttles: 0, throttled: Duration::ZERO }
+    }
+
+    /// Time spent waiting for throttles, which is no time without progress.
+    fn throttled_ms(&self) -> i64 {
+        self.throttled.as_millis().try_into().unwrap_or(i64::MAX)
     }
 }
 
@@ -228,7 +249,7 @@ impl Store for Retrying {
     }
 
     async fn put_new(&self, path: &str, body: Bytes) -> Result<(), StoreError> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(self.clock.now());
         loop {
             let Err(error) = self.store.put_new(path, body.clone()).await else { break };
             // The look comes after the pause: a server may still be storing what it got.
