@@ -14,7 +14,7 @@ use std::time::Duration;
 #[divan::bench]
 fn arithmetic(bencher: Bencher) {
     let limits = Profile::NutstoreFree.limits();
-    let ask = Ask { purpose: Purpose::Other, up: 16 << 20, fetches: false };
+    let ask = Ask { purpose: Purpose::Other, up: 1, fetches: false };
     let (mut account, mut ms) = (Account::default(), 1_000_000);
     let mut one = move || {
         ms += 3_500;
