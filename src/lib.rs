@@ -14,6 +14,8 @@ pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "testing")]
+pub mod emulator;
 pub mod files;
 pub mod format;
 pub mod guard;
