@@ -1,9 +1,10 @@
 //! Threads that compress frames and put them into the open pack. A full pack is decoded once
 //! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
 
+use super::split::finish;
 use super::{PackToSend, Shared, WriterOptions};
 use crate::format::frame::FrameEncoder;
-use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
+use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder};
 use crate::format::padding::padme;
 use crate::repository::{Repository, RepositoryError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,7 +141,8 @@ impl Assembler {
     }
 
     fn append(&self, frame: &[u8], chunks: Vec<ChunkEntry>) -> Result<(), RepositoryError> {
-        let full = |pack: &PackBuilder| pack.size_with(frame.len(), chunks.len()) > self.options.pack_bytes;
+        let most = self.pack_bytes();
+        let full = |pack: &PackBuilder| pack.size_with(frame.len(), chunks.len()) > most;
         let mut open = self.lock_open();
         // A full pack goes on its way before a place for the next is waited for. Meanwhile another
         // thread may have filled the next one.
@@ -159,6 +161,11 @@ impl Assembler {
         pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))
     }
 
+    /// How large the next pack may get, in bytes.
+    fn pack_bytes(&self) -> usize {
+        self.options.pack_bytes.min(usize::try_from(self.shared.limit.bytes()).unwrap_or(usize::MAX))
+    }
+
     fn lock_open(&self) -> MutexGuard<'_, Option<(PackBuilder, Token)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,23 +174,16 @@ impl Assembler {
         let repository = &self.repository;
         let salt = repository.salt()?;
         buffer.clear();
-        buffer.reserve_exact(padme(self.options.pack_bytes as u64) as usize);
+        buffer.reserve_exact(padme(self.pack_bytes() as u64) as usize);
         PackBuilder::new(repository.keyring(), repository.id(), salt, buffer)
             .map_err(|reason| RepositoryError::damaged("a new pack", reason))
     }
 
     fn ship(&self, (pack, token): (PackBuilder, Token)) -> Result<(), RepositoryError> {
-        let damaged = |reason| RepositoryError::damaged("a new pack, read back before sending,", reason);
         if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
             return Ok(());
         }
-        let FinishedPack { bytes, entry } = pack.finish().map_err(damaged)?;
-        let (keyring, id) = (self.repository.keyring(), self.repository.id());
-        let read_back = verify_pack(&bytes, keyring, id).map_err(damaged)?;
-        if read_back != entry {
-            let reason = crate::format::FormatError::Damaged("it reads back as another one");
-            return Err(damaged(reason));
-        }
+        let FinishedPack { bytes, entry } = finish(&self.repository, pack)?;
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.
         if let Some(sender) = sender {

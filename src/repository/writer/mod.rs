@@ -3,6 +3,8 @@
 //! the reading and memory does not grow.
 
 mod assemble;
+mod limit;
+mod split;
 mod upload;
 
 use super::run::Run;
@@ -11,6 +13,8 @@ use crate::format::pack::{ChunkEntry, PackEntry};
 use crate::model::id::ChunkId;
 use crate::progress::Observer;
 use assemble::{Assembler, FrameJob, Token};
+use limit::ObjectLimit;
+pub(crate) use limit::fitting;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,6 +84,8 @@ struct Shared {
     in_flight: Mutex<HashSet<ChunkId>>,
     /// The index was empty at the start and nothing has left `in_flight`: no need to ask the index.
     holds_all: AtomicBool,
+    /// The size of object that the server takes.
+    limit: ObjectLimit,
     /// Why the writer stopped: the first failure counts.
     failure: Mutex<Option<RepositoryError>>,
     cancel: Cancel,
@@ -136,6 +142,7 @@ impl PackWriter {
             run,
             in_flight: Mutex::default(),
             holds_all: AtomicBool::new(repository.index_is_empty()?),
+            limit: ObjectLimit::load(repository.state())?,
             failure: Mutex::default(),
             cancel,
             stopped: Cancel::default(),
@@ -143,13 +150,8 @@ impl PackWriter {
         let (packs, packs_to_send) = mpsc::channel(1);
         let (jobs, frames) = crossbeam_channel::bounded(options.threads.max(1));
         let assembler = Arc::new(Assembler::new(repository.clone(), options, packs, shared.clone()));
-        let upload = tokio::spawn(upload::run(
-            repository.clone(),
-            options.uploads.max(1),
-            packs_to_send,
-            observer,
-            shared.clone(),
-        ));
+        let upload =
+            tokio::spawn(upload::run(repository.clone(), options, packs_to_send, observer, shared.clone()));
         let workers = (0..options.threads.max(1))
             .map(|number| {
                 let (assembler, frames) = (assembler.clone(), frames.clone());
@@ -179,9 +181,13 @@ impl PackWriter {
             return Ok(false);
         }
         self.shared.in_flight().insert(id);
+        let most = fitting(self.shared.limit.bytes());
+        if self.frame.plain.len() + content.len() > most {
+            self.close_frame()?;
+        }
         self.frame.plain.extend_from_slice(content);
         self.frame.chunks.push(ChunkEntry { id, len: content.len() as u32 });
-        if self.frame.plain.len() >= self.options.frame_bytes {
+        if self.frame.plain.len() >= self.options.frame_bytes.min(most) {
             self.close_frame()?;
         }
         Ok(true)
