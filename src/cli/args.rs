@@ -2,6 +2,7 @@
 //! them.
 
 use super::parse::{self, PackSize, Percent};
+use crate::config::{Compression, Uploads};
 use crate::model::time::Timestamp;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -39,6 +40,12 @@ pub(super) struct GlobalArguments {
     /// How large packs are made
     #[arg(long, global = true, value_name = "SIZE", env = "FILBERT_PACK_SIZE", hide_env_values = true)]
     pub pack_size: Option<PackSize>,
+    /// How hard data is compressed: `auto` follows the line, or a level from 1 to 19
+    #[arg(long, global = true, value_name = "LEVEL", env = "FILBERT_COMPRESSION", hide_env_values = true)]
+    pub compression: Option<Compression>,
+    /// Packs on their way at the same time: `auto` follows the line, or 1 to 8
+    #[arg(long, global = true, value_name = "N", env = "FILBERT_UPLOADS", hide_env_values = true)]
+    pub uploads: Option<Uploads>,
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", env = "FILBERT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,

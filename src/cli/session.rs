@@ -140,7 +140,8 @@ impl Opened {
     pub fn writer(&self) -> WriterOptions {
         let default = WriterOptions::default();
         let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes);
-        WriterOptions { pack_bytes, threads: environment::threads(), ..default }
+        let (level, uploads) = (self.destination.level, self.destination.uploads);
+        WriterOptions { pack_bytes, level, uploads, threads: environment::threads(), ..default }
     }
 
     /// Folders that no backup takes: local states, and the repository itself where it is local.

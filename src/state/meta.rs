@@ -28,6 +28,10 @@ pub enum Meta {
     Doubt,
     /// The most bytes that an object should have, learnt from refusals.
     LargestObject,
+    /// The zstd level that the last run ended with.
+    CompressionLevel,
+    /// Uploads at the same time that the last run ended with.
+    Uploads,
 }
 
 impl Meta {
@@ -44,6 +48,8 @@ impl Meta {
             Meta::Checkpoints => "checkpoints",
             Meta::Doubt => "doubt",
             Meta::LargestObject => "largest_object",
+            Meta::CompressionLevel => "compression_level",
+            Meta::Uploads => "uploads",
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Sends packs and notes each one in the index as soon as it lies on the remote: that note is
 //! what a run after a crash goes on from.
 
+use super::pace::Uploaded;
 use super::split::split;
-use super::{PackToSend, Shared, WriterOptions};
+use super::{PackToSend, Shared, millis};
 use crate::format::names;
 use crate::format::pack::{FinishedPack, PackEntry};
 use crate::progress::{Event, Observer};
 use crate::repository::index::{self, Origin};
 use crate::repository::{Repository, RepositoryError};
 use crate::state::meta::Meta;
-use crate::store::{ErrorKind, StoreError};
+use crate::store::{ErrorKind, Repeats, StoreError};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -19,14 +20,13 @@ use tokio::task::JoinSet;
 /// dropped, and the rest is only taken off the queue, so that nobody waits for ever.
 pub(super) async fn run(
     repository: Repository,
-    options: WriterOptions,
     mut packs: mpsc::Receiver<PackToSend>,
     observer: Arc<dyn Observer>,
     shared: Arc<Shared>,
 ) {
     let mut sending = JoinSet::new();
     let sent = tokio::select! {
-        sent = send_all(&repository, options, &mut packs, &mut sending, observer, &shared) => sent,
+        sent = send_all(&repository, &mut packs, &mut sending, observer, &shared) => sent,
         () = shared.cancel.cancelled() => Err(RepositoryError::Cancelled),
         () = shared.stopped.cancelled() => Ok(()),
     };
@@ -39,21 +39,20 @@ pub(super) async fn run(
 
 async fn send_all(
     repository: &Repository,
-    options: WriterOptions,
     packs: &mut mpsc::Receiver<PackToSend>,
     sending: &mut JoinSet<Result<(), RepositoryError>>,
     observer: Arc<dyn Observer>,
     shared: &Arc<Shared>,
 ) -> Result<(), RepositoryError> {
     while let Some(pack) = packs.recv().await {
-        while sending.len() >= options.uploads.max(1) {
+        while sending.len() >= shared.pace().uploads() {
+            shared.pace().pack_waits();
             settle(sending.join_next().await)?;
         }
         // One after the other: folders are made here, once.
         let folder = folder_for_next(repository, sending.len()).await?;
         let (repository, observer, shared) = (repository.clone(), observer.clone(), shared.clone());
-        sending
-            .spawn(async move { send(&repository, pack, folder, options.level, &*observer, &shared).await });
+        sending.spawn(async move { send(&repository, pack, folder, &*observer, &shared).await });
     }
     while let Some(sent) = sending.join_next().await {
         settle(Some(sent))?;
@@ -77,7 +76,6 @@ async fn send(
     repository: &Repository,
     pack: PackToSend,
     folder: u32,
-    level: i32,
     observer: &dyn Observer,
     shared: &Shared,
 ) -> Result<(), RepositoryError> {
@@ -97,6 +95,7 @@ async fn send(
                         index::add_pack(transaction, &entry, Origin::Run(shared.run.id()))
                     })?;
                     shared.indexed(&entry);
+                    tell_pace(repository, shared, entry.size);
                     observer.event(Event::Transferred { up: entry.size, down: 0 });
                     continue;
                 }
@@ -117,12 +116,18 @@ async fn send(
         if entry.index.frames.iter().map(|frame| frame.chunks.len()).sum::<usize>() < 2 {
             return Err(too_large(&entry, "a single piece of a file".to_owned()));
         }
-        let (repository, most) = (repository.clone(), shared.limit.bytes());
+        let (repository, most, level) = (repository.clone(), shared.limit.bytes(), shared.pace().level());
         let splitting = tokio::task::spawn_blocking(move || split(&repository, &body, &entry, most, level));
         let parts = splitting.await.map_err(|error| RepositoryError::Internal(error.to_string()))??;
         unsent.extend(parts.into_iter().rev());
     }
     Ok(())
+}
+
+fn tell_pace(repository: &Repository, shared: &Shared, bytes: u64) {
+    let Repeats { broken, throttled } = shared.new_repeats(repository.store().repeats());
+    let at_ms = millis(&**repository.clock());
+    shared.pace().uploaded(Uploaded { bytes, at_ms, broken, throttled });
 }
 
 fn too_large(entry: &PackEntry, reason: String) -> RepositoryError {
