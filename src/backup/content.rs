@@ -16,6 +16,8 @@ pub(super) struct ContentReader {
     chunker: Chunker,
     keyring: Arc<Keyring>,
     buffer: Vec<u8>,
+    /// A server that takes no large objects gets no larger chunks than this.
+    most: usize,
 }
 
 /// What reading a file came to.
@@ -45,9 +47,10 @@ impl From<RepositoryError> for ContentError {
 }
 
 impl ContentReader {
-    pub(super) fn new(chunker: Chunker, keyring: Arc<Keyring>) -> Self {
+    /// Cuts with `chunker`, and chunks of more than `most` bytes once more.
+    pub(super) fn new(chunker: Chunker, keyring: Arc<Keyring>, most: usize) -> Self {
         let buffer = vec![0; chunker.max_bytes() + READ_BYTES];
-        Self { chunker, keyring, buffer }
+        Self { chunker, keyring, buffer, most: most.max(1) }
     }
 
     /// Reads a file to its end and hands its chunks to `sink`.
@@ -110,9 +113,17 @@ impl ContentReader {
         let bytes = &self.buffer[start..end];
         let chunk = &bytes[..self.chunker.cut(bytes)];
         let id = self.keyring.chunk_id(chunk);
-        sink.add(id, chunk)?;
-        content.pieces.push(Piece::Chunk(id));
         content.size += chunk.len() as u64;
+        if chunk.len() <= self.most || sink.knows(&id)? {
+            sink.add(id, chunk)?;
+            content.pieces.push(Piece::Chunk(id));
+            return Ok(chunk.len());
+        }
+        for part in chunk.chunks(self.most) {
+            let id = self.keyring.chunk_id(part);
+            sink.add(id, part)?;
+            content.pieces.push(Piece::Chunk(id));
+        }
         Ok(chunk.len())
     }
 }

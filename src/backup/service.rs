@@ -14,7 +14,7 @@ use crate::format::record::{IndexRef, ManifestRef, Snapshot, SnapshotHead, Snaps
 use crate::manifest::Manifests;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Stage};
-use crate::repository::writer::{PackWriter, Sending};
+use crate::repository::writer::{PackWriter, Sending, fitting};
 use crate::repository::{Repository, RepositoryError};
 use crate::store::TrafficCount;
 use std::sync::Arc;
@@ -62,13 +62,20 @@ impl BackupService {
             cancel: options.cancel.clone(),
         };
 
-        let mut outcome = match self.attempt(&options, &sending, started).await {
-            Err(BackupError::Repository(error @ RepositoryError::HistoryGone(_))) => {
-                // What was lost is put back or forgotten by now: this time nothing is built on it.
-                observer.event(Event::Problem(&Problem::new("the repository", error.to_string())));
-                self.attempt(&options, &sending, started).await?
+        let mut gone_before = false;
+        let mut outcome = loop {
+            let limit = self.repository.object_limit()?;
+            match self.attempt(&options, &sending, started).await {
+                Err(BackupError::Repository(error @ RepositoryError::HistoryGone(_))) if !gone_before => {
+                    // What was lost is put back or forgotten by now: this time nothing is built on it.
+                    observer.event(Event::Problem(&Problem::new("the repository", error.to_string())));
+                    gone_before = true;
+                }
+                // Smaller pieces than those that were under way. The limit falls by half each time.
+                Err(BackupError::Repository(RepositoryError::ObjectTooLarge { .. }))
+                    if self.repository.object_limit()? != limit => {}
+                outcome => break outcome?,
             }
-            outcome => outcome?,
         };
         outcome.traffic = self.repository.store().traffic().since(&traffic);
         Ok(outcome)
@@ -202,7 +209,8 @@ impl BackupService {
         };
         let walk = Walk::new(&chosen.sources, chosen.root.clone(), chosen.filter.clone(), walk_options);
         let known = self.manifests.entries(before.manifest.as_ref());
-        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone());
+        let most = self.repository.object_limit()?.map_or(usize::MAX, fitting);
+        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most);
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());
         let scan_options = ScanOptions {
             read_all: options.full,

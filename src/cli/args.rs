@@ -2,6 +2,7 @@
 //! them.
 
 use super::parse::{self, LongestWait, PackSize, Percent};
+use crate::config::{Compression, Uploads};
 use crate::model::time::Timestamp;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -42,6 +43,12 @@ pub(super) struct GlobalArguments {
     /// Wait no longer than this for the request budget; what is not done by then is for the next run
     #[arg(long, global = true, value_name = "TIME", env = "FILBERT_MAX_WAIT", hide_env_values = true)]
     pub max_wait: Option<LongestWait>,
+    /// How hard data is compressed: `auto` follows the line, or a level from 1 to 19
+    #[arg(long, global = true, value_name = "LEVEL", env = "FILBERT_COMPRESSION", hide_env_values = true)]
+    pub compression: Option<Compression>,
+    /// Packs on their way at the same time: `auto` follows the line, or 1 to 8
+    #[arg(long, global = true, value_name = "N", env = "FILBERT_UPLOADS", hide_env_values = true)]
+    pub uploads: Option<Uploads>,
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", env = "FILBERT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,

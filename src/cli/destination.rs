@@ -8,6 +8,7 @@ use super::secret::Wanted;
 use crate::config::{AuthSetting, Place, RepositorySettings, Settings, choose_repository, parse_pack_size};
 use crate::guard::{Guard, Limits, Profile};
 use crate::model::clock::SystemClock;
+use crate::repository::writer::Choice;
 use crate::store::{Auth, FolderStore, SharedStore, WebdavOptions, WebdavStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub(super) struct Destination {
     pub password: Wanted,
     /// Bytes of a pack, if somebody said so.
     pub pack_bytes: Option<usize>,
+    /// The level of compression.
+    pub level: Choice<i32>,
+    /// Packs on their way at the same time.
+    pub uploads: Choice<usize>,
     webdav_password: Wanted,
     webdav_user: Option<String>,
     section: Option<RepositorySettings>,
@@ -72,6 +77,14 @@ impl Destination {
                 command: of_section.and_then(|section| section.webdav_password_command.clone()),
             },
             pack_bytes: arguments.pack_size.map(|size| size.0).or(size),
+            level: arguments
+                .compression
+                .or(of_section.and_then(|section| section.compression))
+                .map_or(Choice::Auto, |level| level.0),
+            uploads: arguments
+                .uploads
+                .or(of_section.and_then(|section| section.uploads))
+                .map_or(Choice::Auto, |uploads| uploads.0),
             place,
             webdav_user,
             section,

@@ -184,7 +184,8 @@ impl Opened {
         let largest = self.guard.as_ref().and_then(|guard| guard.limits().max_object);
         let largest = largest.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
         let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes).min(largest);
-        WriterOptions { pack_bytes, threads: environment::threads(), ..default }
+        let (level, uploads) = (self.destination.level, self.destination.uploads);
+        WriterOptions { pack_bytes, level, uploads, threads: environment::threads(), ..default }
     }
 
     /// Folders that no backup takes: local states, and the repository itself where it is local.

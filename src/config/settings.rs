@@ -1,6 +1,6 @@
 //! The form of the settings file, checked as a whole when it is read.
 
-use super::{Folders, SettingsError, parse_pack_size};
+use super::{Compression, Folders, SettingsError, Uploads, parse_pack_size};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,10 @@ pub struct RepositorySettings {
     pub reserve_for_restore: Option<String>,
     /// The longest wait for the budget, such as `1h`; without it a run waits as long as it takes.
     pub max_wait: Option<String>,
+    /// `auto` or a zstd level.
+    pub compression: Option<Compression>,
+    /// `auto` or packs on their way at the same time.
+    pub uploads: Option<Uploads>,
     /// Where the local state lies.
     pub state_dir: Option<PathBuf>,
     /// A file with the encryption password.
@@ -193,6 +197,7 @@ impl RepositorySettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository::writer::Choice;
 
     fn parse(text: &str) -> Result<Settings, SettingsError> {
         Settings::parse(Path::new("/etc/filbert/config.toml"), text, Some(Path::new("/home/me")))
@@ -227,8 +232,19 @@ mod tests {
         assert!(error.contains("line 2"), "{error}");
         let error = parse("[repositories.r]\nurl = '/x'\npack_size = 'big'\n").unwrap_err().to_string();
         assert!(error.contains("repository `r`") && error.contains("16MiB"), "{error}");
+        let error = parse("[repositories.r]\nurl = '/x'\ncompression = 33\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("from 1 to 19"), "{error}");
         let error = parse("repository = 'nope'\n").unwrap_err().to_string();
         assert!(error.contains("[repositories.nope]"), "{error}");
+    }
+
+    #[test]
+    fn compression_and_uploads_are_numbers_or_auto() {
+        let text = "[repositories.r]\nurl = '/x'\ncompression = 9\nuploads = 'auto'\n";
+        let settings = parse(text).unwrap();
+        let repository = &settings.repositories["r"];
+        assert_eq!(repository.compression.map(|level| level.0), Some(Choice::Fixed(9)));
+        assert_eq!(repository.uploads.map(|uploads| uploads.0), Some(Choice::Auto));
     }
 
     #[test]

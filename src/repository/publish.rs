@@ -14,6 +14,7 @@ use crate::model::id::{ObjectId, WriterId};
 use crate::state::journal::Pending;
 use crate::state::lock::Lock;
 use crate::state::meta::Meta;
+use crate::store::ErrorKind;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -150,6 +151,12 @@ impl Repository {
         let size = body.len() as u64;
         for _ in 0..ATTEMPTS {
             match self.store().put_new(&path, body.clone()).await {
+                Err(error) if error.kind == ErrorKind::TooLarge => {
+                    // It was never there, and the same bytes would be refused for ever.
+                    self.note_refused(size)?;
+                    self.state().clear_pending(&pending.name)?;
+                    return Err(RepositoryError::ObjectTooLarge { size, reason: error.to_string() });
+                }
                 Err(error) if error.is_not_found() => {
                     self.descriptor_stands().await?;
                     self.store().ensure_folder(names::LOG).await?;

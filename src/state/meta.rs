@@ -26,6 +26,12 @@ pub enum Meta {
     Checkpoints,
     /// Counts the times that something known to be on the remote turned out not to be.
     Doubt,
+    /// The most bytes that an object should have, learnt from refusals.
+    LargestObject,
+    /// The zstd level that the last run ended with.
+    CompressionLevel,
+    /// Uploads at the same time that the last run ended with.
+    Uploads,
 }
 
 impl Meta {
@@ -41,6 +47,9 @@ impl Meta {
             Meta::PackFolders => "pack_folders",
             Meta::Checkpoints => "checkpoints",
             Meta::Doubt => "doubt",
+            Meta::LargestObject => "largest_object",
+            Meta::CompressionLevel => "compression_level",
+            Meta::Uploads => "uploads",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tries again what may pass, waits where a server says so, and settles lost answers of uploads
 //! by looking: the one place that knows how patient filbert is.
 
-use super::{ErrorKind, Listing, SharedStore, Store, StoreError, TrafficCount};
+use super::{ErrorKind, Listing, Repeats, SharedStore, Store, StoreError, TrafficCount};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How many bytes of an upload's end are compared after its answer was lost.
@@ -62,6 +62,8 @@ pub struct Retrying {
     observer: Arc<dyn Observer>,
     cancel: Cancel,
     worked: AtomicBool,
+    broken: AtomicU64,
+    throttled: AtomicU64,
 }
 
 /// What is left of the patience for one operation.
@@ -76,7 +78,16 @@ impl Retrying {
     /// `store`, tried again by `options`.
     pub fn new(store: SharedStore, options: RetryOptions, clock: Arc<dyn Clock>) -> Self {
         let worked = AtomicBool::new(options.credentials_worked);
-        Self { store, options, clock, observer: Arc::new(Silent), cancel: Cancel::default(), worked }
+        Self {
+            store,
+            options,
+            clock,
+            observer: Arc::new(Silent),
+            cancel: Cancel::default(),
+            worked,
+            broken: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+        }
     }
 
     /// Tells `observer` of waits of seconds and more.
@@ -254,6 +265,11 @@ impl Store for Retrying {
             let Err(error) = self.store.put_new(path, body.clone()).await else { break };
             // The look comes after the pause: a server may still be storing what it got.
             let lost = error.kind == ErrorKind::Unknown;
+            match error.kind {
+                ErrorKind::Throttled(_) => self.throttled.fetch_add(1, Ordering::Relaxed),
+                kind if kind.is_worth_retrying() => self.broken.fetch_add(1, Ordering::Relaxed),
+                _ => 0,
+            };
             let last = error.clone();
             if let Err(given_up) = self.pause(&mut patience, error, false).await {
                 if !lost || !self.is_there(path, &body).await.unwrap_or(false) {
@@ -280,6 +296,11 @@ impl Store for Retrying {
 
     fn traffic(&self) -> TrafficCount {
         self.store.traffic()
+    }
+
+    fn repeats(&self) -> Repeats {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Repeats { broken: count(&self.broken), throttled: count(&self.throttled) }
     }
 
     fn address(&self) -> String {
