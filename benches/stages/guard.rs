@@ -22,7 +22,7 @@ fn arithmetic(bencher: Bencher) {
         account.bring_to(now, &limits);
         let admitted = account.enter(now, &limits, ask);
         if let Admission::Go(pass) = admitted {
-            account.leave(now, &limits, Ended { pass, up: 0, down: 0, verdict: Verdict::Accepted }, 0);
+            account.leave(now, &limits, Ended { pass, up: 0, down: 0, verdict: Verdict::Accepted }, 0.0);
         }
         admitted
     };

@@ -20,6 +20,8 @@ const GUESSED_WINDOW_MS: i64 = 30 * 60_000;
 const LOOK_MS: i64 = 2 * 60_000;
 /// The longest time that a window is closed, whatever a server says.
 const LONGEST_CLOSED_MS: i64 = 24 * 3_600_000;
+/// Machines that share an account come back so far apart at most, as a share of the wait.
+const JITTER: f64 = 0.02;
 /// The requests of a window are kept in about so many groups.
 const GROUPS: i64 = 2000;
 /// Months that are remembered.
@@ -138,7 +140,8 @@ impl Account {
         }
         if let Some(closed) = &mut self.closed {
             if closed.until_ms > now.ms {
-                return Admission::Wait { until_ms: closed.until_ms, why: Wait::Closed };
+                let why = if closed.looking { Wait::Look } else { Wait::Closed };
+                return Admission::Wait { until_ms: closed.until_ms, why };
             }
             (closed.until_ms, closed.looking) = (now.ms.saturating_add(LOOK_MS), true);
         }
@@ -179,8 +182,8 @@ impl Account {
     }
 
     /// Notes how a request ended. Answers until when the server is left alone now, if it refused.
-    /// `jitter_ms` keeps machines apart that share an account.
-    pub fn leave(&mut self, now: Moment, limits: &Limits, ended: Ended, jitter_ms: i64) -> Option<i64> {
+    /// `jitter`, 0 to 1, keeps machines apart that share an account.
+    pub fn leave(&mut self, now: Moment, limits: &Limits, ended: Ended, jitter: f64) -> Option<i64> {
         let Ended { pass, up, down, verdict } = ended;
         let before = self.flying.len();
         self.flying.retain(|flight| flight.0 != pass);
@@ -195,7 +198,8 @@ impl Account {
             let month = self.this_month(now);
             month.up = month.up.saturating_sub(up);
         }
-        let half_window = window_ms(limits) / 2 + jitter_ms;
+        let half_window = window_ms(limits) / 2;
+        let half_window = half_window + (half_window as f64 * JITTER * jitter.clamp(0.0, 1.0)) as i64;
         match verdict {
             Verdict::Accepted => {
                 (self.refusals, self.denials, self.worked, self.closed) = (0, 0, true, None);

@@ -10,18 +10,16 @@ use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Silent};
 use crate::state::{Ledger, StateError};
-use crate::store::{ErrorKind, Gate, Outgoing, Pass, StoreError};
+use crate::store::{ErrorKind, Gate, Outgoing, Pass, Refusal, StoreError};
 use async_trait::async_trait;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A wait looks after so long whether the others have made room, or somebody set the clock.
 const SLICE: Duration = Duration::from_secs(5);
 /// Waits shorter than this are not told.
-const WORTH_TELLING_MS: i64 = 5_000;
-/// Machines that share an account come back so far apart at most.
-const JITTER_MS: i64 = 15_000;
+const WORTH_TELLING_MS: i64 = 2_000;
 
 /// What a guard is handed.
 pub struct GuardOptions {
@@ -62,12 +60,14 @@ pub struct Guard {
     options: GuardOptions,
     /// One request of this process waits, the others wait behind it.
     turn: tokio::sync::Mutex<()>,
+    /// What the server said when it refused last.
+    said: Mutex<Option<String>>,
 }
 
 impl Guard {
     /// A guard by what `ledger` knows.
     pub fn new(ledger: Arc<Ledger>, options: GuardOptions) -> Self {
-        Self { ledger, options, turn: tokio::sync::Mutex::default() }
+        Self { ledger, options, turn: tokio::sync::Mutex::default(), said: Mutex::default() }
     }
 
     /// What the account allows.
@@ -100,22 +100,33 @@ impl Guard {
         })
     }
 
-    fn verdict(&self, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Verdict {
-        match kind {
+    fn verdict(&self, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Verdict {
+        match refusal.kind {
             ErrorKind::Throttled(until) => {
                 let now = self.options.clock.now();
                 Verdict::Throttled(until.map(|until| until.millis().saturating_sub(now.millis())))
             }
             ErrorKind::TrafficUsedUp => Verdict::UsedUp { uploads: request.up > 0 },
             ErrorKind::Unauthorised => Verdict::Denied,
-            _ if status == 503 => Verdict::Refused,
+            _ if refusal.status == 503 => Verdict::Refused,
             _ => Verdict::Accepted,
+        }
+    }
+
+    fn reason(&self, why: Wait) -> String {
+        match (why, self.options.limits.requests) {
+            (Wait::Closed | Wait::Look, _) => {
+                let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+                said.clone().unwrap_or_else(|| "the server refused another filbert".to_owned())
+            }
+            (Wait::Budget | Wait::Pacing, Some(rate)) => format!("the budget of {rate} is used"),
+            (Wait::Budget | Wait::Pacing, None) => "requests are spaced".to_owned(),
         }
     }
 
     fn wait_error(&self, request: &Outgoing<'_>, until: Timestamp, why: Wait) -> StoreError {
         let reason = match why {
-            Wait::Closed => "the server refused and is left alone",
+            Wait::Closed | Wait::Look => "the server refused and is left alone",
             Wait::Budget | Wait::Pacing => "the request budget is used",
         };
         let detail = format!(
@@ -176,18 +187,14 @@ impl Gate for Guard {
                 Admission::Wait { until_ms, why } => (until_ms, why),
             };
             let wait = Duration::from_millis(until_ms.saturating_sub(now.ms).max(1).unsigned_abs());
-            if why != Wait::Pacing && self.options.max_wait.is_some_and(|longest| wait > longest) {
+            let may_be_long = matches!(why, Wait::Budget | Wait::Closed);
+            if may_be_long && self.options.max_wait.is_some_and(|longest| wait > longest) {
                 return Err(self.wait_error(request, now.at(until_ms), why));
             }
-            if until_ms.saturating_sub(now.ms) >= WORTH_TELLING_MS && until_ms.abs_diff(told_ms) > 1000 {
+            let worth_telling = until_ms.saturating_sub(now.ms) >= WORTH_TELLING_MS && why != Wait::Look;
+            if worth_telling && until_ms.abs_diff(told_ms) > 1000 {
                 told_ms = until_ms;
-                let reason = match why {
-                    Wait::Closed => "the server refused requests and is left alone".to_owned(),
-                    Wait::Budget | Wait::Pacing => match self.options.limits.requests {
-                        Some(rate) => format!("the budget of {rate} is used"),
-                        None => "requests are spaced".to_owned(),
-                    },
-                };
+                let reason = self.reason(why);
                 self.options.observer.event(Event::Waiting { until: now.at(until_ms), reason: &reason });
             }
             tokio::select! {
@@ -199,9 +206,10 @@ impl Gate for Guard {
         }
     }
 
-    fn refused(&self, pass: Pass, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Option<Timestamp> {
-        let jitter = i64::from(getrandom::u32().unwrap_or(0)) * JITTER_MS / i64::from(u32::MAX);
-        let verdict = self.verdict(request, status, kind);
+    fn refused(&self, pass: Pass, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Option<Timestamp> {
+        let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+        let verdict = self.verdict(request, refusal);
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.detail.to_owned());
         let ended = Ended { pass: pass.0, up: request.up, down: 0, verdict };
         let noted = self.change(|account, now| {
             let closed = account.leave(now, &self.options.limits, ended, jitter);
@@ -214,7 +222,7 @@ impl Gate for Guard {
     fn left(&self, pass: Pass, down: u64, lost: bool) {
         let verdict = if lost { Verdict::Lost } else { Verdict::Accepted };
         let ended = Ended { pass: pass.0, up: 0, down, verdict };
-        let noted = self.change(|account, now| account.leave(now, &self.options.limits, ended, 0));
+        let noted = self.change(|account, now| account.leave(now, &self.options.limits, ended, 0.0));
         // What cannot be noted now is noticed by the next request.
         let _ = noted;
     }

@@ -50,6 +50,8 @@ pub enum Wait {
     Pacing,
     /// The server refused, and is left alone.
     Closed,
+    /// Another request looks whether the server takes requests again.
+    Look,
 }
 
 /// How a request ended.

@@ -26,7 +26,7 @@ fn enter(account: &mut Account, now: Moment, limits: &Limits, ask: Ask) -> Admis
 
 fn end(account: &mut Account, now: Moment, limits: &Limits, pass: u64, verdict: Verdict) -> Option<i64> {
     account.bring_to(now, limits);
-    account.leave(now, limits, Ended { pass, up: 0, down: 0, verdict }, 0)
+    account.leave(now, limits, Ended { pass, up: 0, down: 0, verdict }, 0.0)
 }
 
 /// A request that is let pass and answered at once.
@@ -95,7 +95,7 @@ fn one_request_looks_whether_the_window_is_open_again() {
     one(&mut account, START, &limits, Verdict::Throttled(None));
     let opens = after(900_500);
     let Admission::Go(look) = enter(&mut account, opens, &limits, PLAIN) else { panic!() };
-    assert!(matches!(enter(&mut account, opens, &limits, PLAIN), Admission::Wait { why: Wait::Closed, .. }));
+    assert!(matches!(enter(&mut account, opens, &limits, PLAIN), Admission::Wait { why: Wait::Look, .. }));
     // Refused: half a window more, by a single refusal.
     assert_eq!(end(&mut account, opens, &limits, look, Verdict::Refused), Some(opens.ms + 900_500));
     let opens = after(2 * 900_500);
@@ -140,10 +140,10 @@ fn a_month_that_is_used_up_ends_at_its_turn() {
     assert!(matches!(enter(&mut account, START, &limits, PLAIN), Admission::Go(_)));
     // What was refused was not sent.
     let ended = Ended { pass: 1, up: 600, down: 0, verdict: Verdict::Throttled(Some(1000)) };
-    account.leave(START, &limits, ended, 0);
+    account.leave(START, &limits, ended, 0.0);
     assert_eq!(account.month(START), (0, 0));
     let ended = Ended { pass: 2, up: 0, down: 1000, verdict: Verdict::Accepted };
-    account.leave(START, &limits, ended, 0);
+    account.leave(START, &limits, ended, 0.0);
     let get = Ask { fetches: true, ..PLAIN };
     assert!(matches!(enter(&mut account, START, &limits, get), Admission::UsedUp { uploads: false, .. }));
     let next_month = after(START.next_month_ms() - START.wall_ms);

@@ -1,6 +1,6 @@
 //! An answer being read: counted, bounded in size, and given up when it stops moving.
 
-use super::super::{ErrorKind, StoreError, Traffic};
+use super::super::{ErrorKind, Refusal, StoreError, Traffic};
 use super::failure::chain;
 use super::passage::Passage;
 use super::request::{Request, Verb};
@@ -69,9 +69,9 @@ impl<'a> Answer<'a> {
     }
 
     /// Tells the gate that the server refused. Answers until when it is to be left alone, if it is.
-    pub fn tell_refusal(&mut self, kind: ErrorKind) -> Option<Timestamp> {
+    pub fn tell_refusal(&mut self, kind: ErrorKind, detail: &str) -> Option<Timestamp> {
         let status = self.status().as_u16();
-        self.passage.refused(&self.action, status, kind)
+        self.passage.refused(&self.action, Refusal { status, kind, detail })
     }
 
     /// The next bytes of the body, `None` at its end.

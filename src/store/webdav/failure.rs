@@ -22,7 +22,7 @@ pub(super) async fn refused(mut answer: Answer<'_>, clock: &dyn Clock) -> StoreE
     let detail =
         format!("the server answered {} {reason}{}{separator}{advice}", status.as_u16(), fault.in_brackets());
     // Who is refused for the account's sake waits as for a throttle, whatever the status says.
-    match answer.tell_refusal(kind) {
+    match answer.tell_refusal(kind, &detail) {
         Some(until) => answer.error(ErrorKind::Throttled(Some(until)), detail),
         None => answer.error(kind, detail),
     }

@@ -1,7 +1,7 @@
 //! A request's way through the gate: however it ends, dropped midway or read to its end, the gate
 //! is told once.
 
-use super::super::{ErrorKind, Gate, Outgoing, Pass, StoreError};
+use super::super::{Gate, Outgoing, Pass, Refusal, StoreError};
 use super::request::Verb;
 use crate::model::time::Timestamp;
 
@@ -34,9 +34,9 @@ impl<'a> Passage<'a> {
     }
 
     /// The answer is a refusal. Answers until when the server is to be left alone, if it is.
-    pub fn refused(&mut self, action: &str, status: u16, kind: ErrorKind) -> Option<Timestamp> {
+    pub fn refused(&mut self, action: &str, refusal: Refusal<'_>) -> Option<Timestamp> {
         let request = Outgoing { method: self.method, action, up: self.up };
-        self.gate.refused(self.pass.take()?, &request, status, kind)
+        self.gate.refused(self.pass.take()?, &request, refusal)
     }
 }
 
