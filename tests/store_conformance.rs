@@ -143,7 +143,7 @@ async fn nutstore_as_emulated() {
     let store = drive.store("not/yet/there");
     conforms(store.clone()).await;
     let (counts, traffic) = (drive.emulator.counts(), store.traffic());
-    assert_eq!((counts.total(), counts.bytes_down), (traffic.total(), traffic.bytes_down));
+    assert_eq!((counts.total(), counts.bytes_up), (traffic.total(), traffic.bytes_up));
 }
 
 #[tokio::test]

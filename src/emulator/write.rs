@@ -3,7 +3,7 @@
 use super::answer::Reply;
 use super::options::Limits;
 use super::read::nothing;
-use super::tree::{Node, Tree};
+use super::tree::{Missing, Node, Tree};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
@@ -24,14 +24,14 @@ pub(super) fn put(
     let before = match tree.find(path) {
         Ok(Node::Folder(_)) => return Reply::duplicate(),
         Ok(Node::Object(object)) => Some((object.etag.clone(), object.bytes.len() as u64)),
-        Err(super::tree::Missing::Itself) => None,
+        Err(Missing::Itself) => None,
         Err(missing) => return nothing(missing),
     };
     // The raw text is compared; `If-None-Match` is not looked at.
-    if let Some(wanted) = headers.get(header::IF_MATCH) {
-        if before.as_ref().is_none_or(|(etag, _)| etag.as_bytes() != wanted.as_bytes()) {
-            return Reply::exception(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "another etag");
-        }
+    if let Some(wanted) = headers.get(header::IF_MATCH)
+        && before.as_ref().is_none_or(|(etag, _)| etag.as_bytes() != wanted.as_bytes())
+    {
+        return Reply::exception(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "another etag");
     }
     if let Some(allowed) = limits.storage_bytes {
         let old = before.as_ref().map_or(0, |(_, bytes)| *bytes);
