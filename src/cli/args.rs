@@ -4,7 +4,7 @@
 use super::parse::{self, LongestWait, PackSize, Percent};
 use crate::config::{Compression, Uploads};
 use crate::model::time::Timestamp;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -201,6 +201,18 @@ pub(super) struct DemoArguments {
     /// The folder to show it with; its files are copied first and never changed
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+    /// The server to show it on
+    #[arg(long, value_enum, value_name = "SERVER", default_value_t = DemoServer::Plain)]
+    pub server: DemoServer,
+}
+
+/// The servers that the demo can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoServer {
+    /// A WebDAV server without rules of its own
+    Plain,
+    /// An emulated Nutstore with a free account (built with `--features testing`)
+    Nutstore,
 }
 
 #[derive(Debug, Args)]

@@ -3,16 +3,20 @@
 
 use super::answer::Reply;
 use super::body::{Delivery, Dropped};
-use super::faults::{BodyRead, Canned, Effect};
+use super::faults::{Canned, Effect};
 use super::gate::Refusal;
 use super::journal::{Entry, Seen};
 use super::shared::Shared;
-use super::{address, locked, propfind, read, write};
-use bytes::{Bytes, BytesMut};
+use super::tree::Tree;
+use super::upload::{drain, read_all, read_some, told_length};
+use super::{address, faked, locked, propfind, read, write};
+use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::BodyExt;
+use http::{Request, StatusCode, header};
 use hyper::body::Incoming;
+
+/// The size told of a drive without a limit.
+const UNLIMITED_BYTES: u64 = 1 << 40;
 
 /// What becomes of the connection after the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +96,7 @@ async fn judge(
     dress(reply, effect)
 }
 
-/// Does what is asked for.
+/// Reads the body and does what is asked for.
 async fn obey(
     shared: &Shared,
     head: &Parts,
@@ -100,88 +104,96 @@ async fn obey(
     effect: Option<&Effect>,
     seen: &mut Seen,
 ) -> Result<Reply, Dropped> {
-    let path = match address::names(head.uri.path()) {
-        Ok(path) => path,
-        Err(refused) => return drain(&mut body, seen).await.map(|()| refused),
-    };
-    let (limits, now) = (&shared.options.limits, shared.now());
-    if head.method == "PUT" {
-        let refused = match told_length(&head.headers) {
-            None => Some(Reply::page(StatusCode::LENGTH_REQUIRED)),
-            Some(length) if limits.object_bytes.is_some_and(|most| length > most) => Some(Reply::too_big()),
-            Some(length) => {
-                let fits = locked(&shared.month).upload(now, length, limits.month_up_bytes);
-                (!fits).then(Reply::traffic_used_up)
-            }
-        };
-        if let Some(reply) = refused {
-            return drain(&mut body, seen).await.map(|()| reply);
+    let is_put = head.method == "PUT";
+    let judged = address::names(head.uri.path()).and_then(|path| {
+        if is_put {
+            may_upload(shared, told_length(&head.headers))?;
         }
-    }
+        Ok(path)
+    });
+    let path = match judged {
+        Ok(path) => path,
+        Err(reply) => return drain(&mut body, seen).await.map(|()| reply),
+    };
     let mut bytes = read_all(&mut body, seen).await?;
-    if let (Some(Effect::CutUpload(_)), "PUT") = (effect, head.method.as_str()) {
+    if is_put && matches!(effect, Some(Effect::CutUpload(_))) {
         bytes.truncate(bytes.len() / 2);
     }
-    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    Ok(perform(shared, head, &path, bytes.freeze(), effect))
+}
+
+/// Judges an upload by its length alone; what may come counts in the month's traffic.
+fn may_upload(shared: &Shared, length: Option<u64>) -> Result<(), Reply> {
+    let limits = &shared.options.limits;
+    let length = length.ok_or_else(|| Reply::page(StatusCode::LENGTH_REQUIRED))?;
+    if limits.object_bytes.is_some_and(|most| length > most) {
+        return Err(Reply::too_big());
+    }
+    let fits = locked(&shared.month).upload(shared.now(), length, limits.month_up_bytes);
+    if fits { Ok(()) } else { Err(Reply::traffic_used_up()) }
+}
+
+fn perform(shared: &Shared, head: &Parts, path: &[String], body: Bytes, effect: Option<&Effect>) -> Reply {
+    let (limits, now_ms) = (&shared.options.limits, shared.now().millis());
     let mut tree = locked(&shared.tree);
-    Ok(match head.method.as_str() {
-        "OPTIONS" => options(),
+    match head.method.as_str() {
+        "OPTIONS" => faked::options(),
+        "LOCK" => faked::lock(),
+        "UNLOCK" => Reply::empty(StatusCode::NO_CONTENT),
+        "PROPPATCH" => faked::proppatch(path),
         "GET" | "HEAD" => {
-            let range = header(header::RANGE).filter(|_| effect != Some(&Effect::IgnoreRange));
-            let reply = read::get(&tree, &path, range);
+            let range = text_of(head, "range").filter(|_| effect != Some(&Effect::IgnoreRange));
+            let reply = read::get(&tree, path, range);
             let is_down = head.method == "GET" && reply.status.is_success();
             let length = if is_down { reply.body.len() as u64 } else { 0 };
-            if locked(&shared.month).download(now, length, limits.month_down_bytes) {
-                reply
-            } else {
-                Reply::traffic_used_up()
-            }
+            let fits = locked(&shared.month).download(shared.now(), length, limits.month_down_bytes);
+            if fits { reply } else { Reply::traffic_used_up() }
         }
-        "PUT" => write::put(&mut tree, &path, &head.headers, bytes.freeze(), limits, now.millis()),
-        "MKCOL" => write::mkcol(&mut tree, &path, now.millis()),
-        "DELETE" => write::delete(&mut tree, &path),
-        "MOVE" | "COPY" => match header(header::HeaderName::from_static("destination")) {
+        "PUT" => write::put(&mut tree, path, &head.headers, body, limits, now_ms),
+        "MKCOL" => write::mkcol(&mut tree, path, now_ms),
+        "DELETE" => write::delete(&mut tree, path),
+        "MOVE" | "COPY" => match text_of(head, "destination").map(address::destination) {
             None => Reply::illegal("no Destination"),
-            Some(to) => match address::destination(to) {
-                Ok(to) => write::transfer(&mut tree, &path, &to, head.method == "COPY"),
-                Err(refused) => refused,
-            },
+            Some(Ok(to)) => write::transfer(&mut tree, path, &to, head.method == "COPY"),
+            Some(Err(refused)) => refused,
         },
-        "PROPFIND" => {
-            let asks_quota = bytes.windows(6).any(|part| part == b"quota-");
-            let quota = (shared.options.quota_properties && asks_quota).then(|| {
-                let used = tree.stored_bytes();
-                (used, limits.storage_bytes.unwrap_or(1 << 40).saturating_sub(used))
-            });
-            let fault = match effect {
-                Some(Effect::Listing(fault)) => Some(*fault),
-                _ => None,
-            };
-            let question = propfind::Question {
-                path: &path,
-                query: head.uri.query(),
-                itself_only: header(header::HeaderName::from_static("depth")) == Some("0"),
-                origin: &format!("http://{}", shared.address),
-                page_entries: limits.page_entries,
-                quota,
-                fault,
-            };
-            propfind::answer(&tree, question)
-        }
-        "LOCK" => faked_lock(),
-        "UNLOCK" => Reply::empty(StatusCode::NO_CONTENT),
-        "PROPPATCH" => {
-            let href = address::href(&path);
-            Reply::xml(
-                StatusCode::MULTI_STATUS,
-                format!(
-                    "<d:multistatus xmlns:d=\"DAV:\"><d:response><d:href>{href}</d:href><d:propstat><d:prop/>\
-                 <d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"
-                ),
-            )
-        }
+        "PROPFIND" => list(shared, &tree, head, path, &body, effect),
         _ => Reply::empty(StatusCode::METHOD_NOT_ALLOWED),
-    })
+    }
+}
+
+fn list(
+    shared: &Shared,
+    tree: &Tree,
+    head: &Parts,
+    path: &[String],
+    body: &[u8],
+    effect: Option<&Effect>,
+) -> Reply {
+    let limits = &shared.options.limits;
+    let asks_quota = body.windows(6).any(|part| part == b"quota-");
+    let quota = (shared.options.quota_properties && asks_quota).then(|| {
+        let used = tree.stored_bytes();
+        (used, limits.storage_bytes.unwrap_or(UNLIMITED_BYTES).saturating_sub(used))
+    });
+    let fault = match effect {
+        Some(Effect::Listing(fault)) => Some(*fault),
+        _ => None,
+    };
+    let question = propfind::Question {
+        path,
+        query: head.uri.query(),
+        itself_only: text_of(head, "depth") == Some("0"),
+        origin: &format!("http://{}", shared.address),
+        page_entries: limits.page_entries,
+        quota,
+        fault,
+    };
+    propfind::answer(tree, question)
+}
+
+fn text_of<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
+    head.headers.get(name)?.to_str().ok()
 }
 
 /// Spoils what was answered, where the script says so.
@@ -233,67 +245,4 @@ fn made_up(canned: &Canned) -> Reply {
         Some(text) => reply.with(header::RETRY_AFTER, text),
         None => reply,
     }
-}
-
-fn options() -> Reply {
-    let methods = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, MOVE, COPY, PROPFIND, PROPPATCH, LOCK, UNLOCK";
-    let dav = header::HeaderName::from_static("dav");
-    Reply::empty(StatusCode::OK).with(dav, "1, 2").with(header::ALLOW, methods)
-}
-
-/// A lock that keeps nobody out.
-fn faked_lock() -> Reply {
-    let token = "opaquelocktoken:00000000-0000-0000-0000-000000000000";
-    let text = format!(
-        "<d:prop xmlns:d=\"DAV:\"><d:lockdiscovery><d:activelock><d:locktype><d:write/></d:locktype>\
-         <d:locktoken><d:href>{token}</d:href></d:locktoken></d:activelock></d:lockdiscovery></d:prop>"
-    );
-    let name = header::HeaderName::from_static("lock-token");
-    Reply::xml(StatusCode::OK, text).with(name, format!("<{token}>"))
-}
-
-fn told_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// The next bytes of a body, `None` at its end.
-async fn piece(body: &mut Incoming, seen: &mut Seen) -> Result<Option<Bytes>, Dropped> {
-    loop {
-        let Some(frame) = body.frame().await else { return Ok(None) };
-        // The client went away.
-        let frame = frame.map_err(|_| Dropped)?;
-        if let Ok(data) = frame.into_data() {
-            seen.bytes_up += data.len() as u64;
-            return Ok(Some(data));
-        }
-    }
-}
-
-async fn read_all(body: &mut Incoming, seen: &mut Seen) -> Result<BytesMut, Dropped> {
-    let mut whole = BytesMut::new();
-    while let Some(data) = piece(body, seen).await? {
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole)
-}
-
-/// Reads a body that nobody wants: the proxy in front takes it in whole before it asks.
-async fn drain(body: &mut Incoming, seen: &mut Seen) -> Result<(), Dropped> {
-    while piece(body, seen).await?.is_some() {}
-    Ok(())
-}
-
-async fn read_some(
-    body: &mut Incoming,
-    told: Option<u64>,
-    how_much: BodyRead,
-    seen: &mut Seen,
-) -> Result<(), Dropped> {
-    let wanted = match how_much {
-        BodyRead::Nothing => return Ok(()),
-        BodyRead::Half => told.unwrap_or(0) / 2,
-        BodyRead::All => u64::MAX,
-    };
-    while seen.bytes_up < wanted && piece(body, seen).await?.is_some() {}
-    Ok(())
 }

@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod connection;
 mod exchange;
+mod faked;
 mod faults;
 mod gate;
 mod journal;
@@ -16,6 +17,7 @@ mod propfind;
 mod read;
 mod shared;
 mod tree;
+mod upload;
 mod window;
 mod write;
 

@@ -3,7 +3,7 @@
 use super::answer::Reply;
 use super::options::Limits;
 use super::read::nothing;
-use super::tree::{Node, Tree};
+use super::tree::{Missing, Node, Tree};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 
@@ -24,7 +24,7 @@ pub(super) fn put(
     let before = match tree.find(path) {
         Ok(Node::Folder(_)) => return Reply::duplicate(),
         Ok(Node::Object(object)) => Some((object.etag.clone(), object.bytes.len() as u64)),
-        Err(super::tree::Missing::Itself) => None,
+        Err(Missing::Itself) => None,
         Err(missing) => return nothing(missing),
     };
     // The raw text is compared; `If-None-Match` is not looked at.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod dav;
 pub mod faulty;
 pub mod machine;
+pub mod nutstore;
 pub mod rclone;
 pub mod scripted;
 pub mod tree;
