@@ -6,6 +6,7 @@ use super::super::error::CliError;
 use super::server::{Account, Server};
 use super::{SET, copy};
 use crate::backup::{BackupOptions, BackupOutcome, BackupService};
+use crate::guard::{Guard, GuardOptions};
 use crate::model::entropy::{SystemEntropy, random_bytes};
 use crate::model::secret::SecretText;
 use crate::model::set::SetId;
@@ -14,7 +15,7 @@ use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
 use crate::repository::select::Selector;
 use crate::repository::writer::WriterOptions;
 use crate::repository::{Cancel, InitOptions, Means, Repository, RepositoryError};
-use crate::state::Database;
+use crate::state::{Database, Ledger};
 use crate::store::{SharedStore, WebdavOptions, WebdavStore};
 use std::collections::BTreeMap;
 use std::io;
@@ -47,7 +48,13 @@ impl Scene {
         let server = Server::start(kind, folder.path(), USER, secret.clone()).await?;
         let url = format!("{}backups", server.url());
         let options = WebdavOptions::new(url).with_credentials(USER, secret);
-        let store = Arc::new(WebdavStore::new(&options, server.clock())?);
+        let ledger = Arc::new(Ledger::open(&folder.path().join("state"))?);
+        let guarded = GuardOptions {
+            cancel: cancel.clone(),
+            ..GuardOptions::new(USER, server.limits(), server.clock())
+        };
+        let guard = Arc::new(Guard::new(ledger, guarded));
+        let store = Arc::new(WebdavStore::new(&options, server.clock())?.guarded_by(guard));
         Ok(Self { folder, server, store, password: random_password()?, repository: None, cancel })
     }
 

@@ -6,7 +6,10 @@ use super::super::error::CliError;
 use super::super::render::{counted, size};
 use super::report::request_words;
 #[cfg(feature = "testing")]
-use crate::emulator::{self, Emulator, EmulatorOptions, Limits};
+use crate::emulator::{self, Emulator, EmulatorOptions};
+use crate::guard::Limits;
+#[cfg(feature = "testing")]
+use crate::guard::Profile;
 #[cfg(feature = "testing")]
 use crate::model::clock::ManualClock;
 use crate::model::clock::{Clock, SystemClock};
@@ -79,7 +82,7 @@ impl Server {
             DemoServer::Nutstore => {
                 let clock = Arc::new(ManualClock::at(SystemClock.now()));
                 let mut options = EmulatorOptions::new(clock.clone(), user, password);
-                options.limits = rules();
+                options.limits = emulator::Limits::nutstore_free();
                 Ok(Self::Nutstore { emulator: emulator::start(listener, options).map_err(failed)?, clock })
             }
             #[cfg(not(feature = "testing"))]
@@ -109,6 +112,15 @@ impl Server {
         }
     }
 
+    /// What an account there allows, as the client knows it.
+    pub fn limits(&self) -> Limits {
+        match self {
+            Self::Plain { .. } => Limits::none(),
+            #[cfg(feature = "testing")]
+            Self::Nutstore { .. } => Profile::NutstoreFree.limits(),
+        }
+    }
+
     /// What is to be known of this server beforehand.
     pub fn introduction(&self) -> Option<&'static str> {
         match self {
@@ -116,7 +128,7 @@ impl Server {
             #[cfg(feature = "testing")]
             Self::Nutstore { .. } => Some(
                 "It is an emulated Nutstore with the rules of a free account: 600 requests in any 30 \
-                 minutes, listings in pages of 750. Its clock is moved, so that waiting takes no time.",
+                 minutes, none right after another, listings in pages of 750. Its clock is moved, so that waiting takes no time.",
             ),
         }
     }
@@ -188,11 +200,4 @@ impl Server {
             Self::Nutstore { emulator, .. } => emulator.shutdown().await,
         }
     }
-}
-
-/// The rules of the emulated account. The rule for bursts is left out until the client keeps its
-/// requests apart; then this is `Limits::nutstore_free()`.
-#[cfg(feature = "testing")]
-fn rules() -> Limits {
-    Limits { burst: None, ..Limits::nutstore_free() }
 }
