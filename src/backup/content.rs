@@ -5,6 +5,7 @@ use crate::files::read::{FileReader, Outcome, ReadError, Segment};
 use crate::format::chunker::Chunker;
 use crate::format::keys::Keyring;
 use crate::model::entry::{Content, Piece};
+use crate::model::id::ChunkId;
 use crate::repository::RepositoryError;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub(super) enum ContentError {
     File(ReadError),
     /// The repository: the run ends.
     Repository(RepositoryError),
+    /// The run may not spend more. The chunks up to there were taken.
+    NotAllowed,
 }
 
 impl From<ReadError> for ContentError {
@@ -94,7 +97,7 @@ impl ContentReader {
         filled: &mut usize,
         sink: &mut dyn ChunkSink,
         content: &mut Content,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ContentError> {
         let mut start = 0;
         while start < *filled {
             start += self.cut(start, *filled, sink, content)?;
@@ -109,21 +112,25 @@ impl ContentReader {
         end: usize,
         sink: &mut dyn ChunkSink,
         content: &mut Content,
-    ) -> Result<usize, RepositoryError> {
+    ) -> Result<usize, ContentError> {
         let bytes = &self.buffer[start..end];
         let chunk = &bytes[..self.chunker.cut(bytes)];
         let id = self.keyring.chunk_id(chunk);
         content.size += chunk.len() as u64;
         if chunk.len() <= self.most || sink.knows(&id)? {
-            sink.add(id, chunk)?;
+            take(sink, id, chunk)?;
             content.pieces.push(Piece::Chunk(id));
             return Ok(chunk.len());
         }
         for part in chunk.chunks(self.most) {
             let id = self.keyring.chunk_id(part);
-            sink.add(id, part)?;
+            take(sink, id, part)?;
             content.pieces.push(Piece::Chunk(id));
         }
         Ok(chunk.len())
     }
+}
+
+fn take(sink: &mut dyn ChunkSink, id: ChunkId, chunk: &[u8]) -> Result<(), ContentError> {
+    if sink.add(id, chunk)? { Ok(()) } else { Err(ContentError::NotAllowed) }
 }

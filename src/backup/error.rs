@@ -22,6 +22,12 @@ pub enum BackupError {
     /// A pattern is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),
+    /// Nothing can be done within the limits.
+    #[error(
+        "the limits of this run leave no room even for a snapshot without new content: allow more requests or \
+         bytes (--max-requests, --max-upload), or more time (--stop-at)"
+    )]
+    LimitsTooSmall,
     /// Nobody said what to back up.
     #[error(
         "set `{0}` has no snapshot to take the sources from: name the folders to back up, or give the \

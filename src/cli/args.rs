@@ -1,7 +1,7 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
-use super::parse::{self, LongestWait, PackSize, Percent};
+use super::parse::{self, LongestWait, PackSize, Percent, Size};
 use crate::config::{Compression, Uploads};
 use crate::model::time::Timestamp;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[command(name = "filbert", version, propagate_version = true, subcommand_required = true)]
 #[command(after_help = "Passwords come from FILBERT_PASSWORD and FILBERT_WEBDAV_PASSWORD, each also as \
 ..._FILE or ..._COMMAND, from the settings, or from a prompt.\n\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read or were left alone, \
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, did not fit the limits, or were left alone, \
 10 no repository there, 11 the set is being backed up already, 12 wrong encryption password, \
 130 interrupted.")]
 pub(super) struct Arguments {
@@ -114,6 +114,15 @@ pub(super) struct BackupArguments {
     /// Back up folders marked as caches by CACHEDIR.TAG as well
     #[arg(long)]
     pub no_cachedir_tag: bool,
+    /// Spend at most so many requests, for all sets together; what does not fit waits
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<u64>,
+    /// Send at most so much, such as 500MB; what does not fit waits
+    #[arg(long, value_name = "SIZE")]
+    pub max_upload: Option<Size>,
+    /// Take up nothing new from then on: RFC 3339, `2026-11-20 12:00` or 06:30 (local), or 2h from now
+    #[arg(long, value_name = "TIME", value_parser = parse::deadline)]
+    pub stop_at: Option<Timestamp>,
     /// Back up as this machine
     #[arg(long, value_name = "HOST", hide = true)]
     pub host: Option<String>,

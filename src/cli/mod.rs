@@ -13,6 +13,7 @@ mod estimate;
 mod exit;
 mod init;
 mod interrupt;
+mod limits;
 mod ls;
 mod output;
 mod parse;

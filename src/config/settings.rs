@@ -106,6 +106,9 @@ pub struct SetSettings {
     pub tags: Vec<String>,
     /// Words for people.
     pub description: Option<String>,
+    /// Sets with a higher one go first.
+    #[serde(default)]
+    pub priority: i64,
     /// The name of the repository it goes to.
     pub repository: Option<String>,
 }

@@ -3,7 +3,7 @@
 use super::writer::{PackWriter, Sending, fitting};
 use super::{Repository, RepositoryError};
 use crate::format::pack::PackEntry;
-use crate::format::record::stream::{INLINE_BYTES, PIECE_BYTES};
+use crate::format::record::stream::PIECE_BYTES;
 use crate::format::record::{IndexRef, Stream};
 use crate::model::id::ChunkId;
 use std::collections::BTreeSet;
@@ -11,10 +11,8 @@ use std::collections::BTreeSet;
 impl Repository {
     /// Puts a long stream into packs; a short one stays as it is.
     pub async fn place_stream(&self, sending: &Sending, bytes: Vec<u8>) -> Result<Stream, RepositoryError> {
-        let limit = self.object_limit()?;
-        // A record has two streams, and more.
-        let inline = limit.map_or(INLINE_BYTES, |limit| INLINE_BYTES.min(fitting(limit) / 4));
-        let piece = limit.map_or(PIECE_BYTES, |limit| PIECE_BYTES.min(fitting(limit)));
+        let inline = self.inline_bytes()?;
+        let piece = self.object_limit()?.map_or(PIECE_BYTES, |limit| PIECE_BYTES.min(fitting(limit)));
         if bytes.len() <= inline {
             return Ok(Stream::Inline(bytes));
         }

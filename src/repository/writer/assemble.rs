@@ -140,7 +140,7 @@ impl Assembler {
                 .set_level(level)
                 .and_then(|()| encoder.encode(&job.plain, &mut encoded))
                 .map_err(|reason| RepositoryError::damaged("a new frame", reason))
-                .and_then(|()| self.append(&encoded, std::mem::take(&mut job.chunks)));
+                .and_then(|()| self.append(&encoded, job.plain.len(), std::mem::take(&mut job.chunks)));
             match result {
                 Ok(waited) => {
                     let all = self.millis().saturating_sub(began);
@@ -170,7 +170,7 @@ impl Assembler {
 
     /// Appends a frame to the open pack, and returns for how many milliseconds it waited for the
     /// line, or for those who did.
-    fn append(&self, frame: &[u8], chunks: Vec<ChunkEntry>) -> Result<i64, RepositoryError> {
+    fn append(&self, frame: &[u8], plain: usize, chunks: Vec<ChunkEntry>) -> Result<i64, RepositoryError> {
         let most = self.shared.pack_bytes();
         let full = |pack: &PackBuilder| pack.size_with(frame.len(), chunks.len()) > most;
         let began = self.millis();
@@ -195,7 +195,9 @@ impl Assembler {
                 &mut none.insert((self.new_pack(buffer)?, token)).0
             }
         };
+        let count = chunks.len();
         pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))?;
+        self.shared.load().framed(plain, count, pack);
         Ok(waited)
     }
 
@@ -222,6 +224,7 @@ impl Assembler {
             return Ok(0);
         }
         let FinishedPack { bytes, entry } = finish(&self.repository, pack)?;
+        self.shared.load().packed(&entry);
         let began = self.millis();
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.

@@ -4,6 +4,7 @@
 
 mod assemble;
 mod limit;
+mod load;
 mod pace;
 mod split;
 mod upload;
@@ -19,6 +20,7 @@ use crate::store::Repeats;
 use assemble::{Assembler, FrameJob, Token};
 use limit::ObjectLimit;
 pub(crate) use limit::fitting;
+pub use load::{Coming, Load};
 pub use pace::Choice;
 use pace::{MOST_UPLOADS, Pace, Remembered};
 use std::collections::HashSet;
@@ -99,6 +101,9 @@ struct Shared {
     /// The size of object that the server takes.
     limit: ObjectLimit,
     pace: Mutex<Pace>,
+    load: Mutex<Load>,
+    /// Repeated uploads of the store before this writer began.
+    repeats_before: Repeats,
     /// Repeated uploads of the store that the pace knows of.
     repeats_seen: Mutex<Repeats>,
     /// Why the writer stopped: the first failure counts.
@@ -133,6 +138,16 @@ impl Shared {
 
     fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self) -> std::sync::MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uploads that were repeated since this writer began.
+    fn all_repeats(&self, now: Repeats) -> u64 {
+        let count = |repeats: Repeats| repeats.broken + repeats.throttled;
+        count(now).saturating_sub(count(self.repeats_before))
     }
 
     /// How large the next pack may get, in bytes.
@@ -179,6 +194,8 @@ impl PackWriter {
             holds_all: AtomicBool::new(repository.index_is_empty()?),
             limit: ObjectLimit::load(repository.state())?,
             pace: Mutex::new(Pace::new(options.pack_bytes, options.level, options.uploads, remembered)),
+            load: Mutex::default(),
+            repeats_before: repository.store().repeats(),
             repeats_seen: Mutex::new(repository.store().repeats()),
             failure: Mutex::default(),
             cancel,
@@ -221,6 +238,7 @@ impl PackWriter {
         if self.frame.plain.len() + content.len() > most {
             self.close_frame()?;
         }
+        self.shared.load().added(content.len());
         self.frame.plain.extend_from_slice(content);
         self.frame.chunks.push(ChunkEntry { id, len: content.len() as u32 });
         if self.frame.plain.len() >= self.options.frame_bytes.min(most) {
