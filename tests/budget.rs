@@ -140,21 +140,67 @@ async fn who_may_not_wait_is_told_until_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_is_used_up_ends_the_run_with_what_was_sent() {
+async fn a_month_that_is_nearly_used_up_gets_a_partial_snapshot() {
     let drive = drive(None).await;
-    let cli = user(&drive, "upload_per_month = '5MiB'\n");
+    let cli = user(&drive, "upload_per_month = '8MiB'\n");
     let folder = cli.folder("documents");
     noise(&folder, 12);
     ok(&cli, &["init"]);
+    let json = [&backup(&folder, "docs")[..], &["--json"]].concat();
+    let ran = run(&cli, &json);
+    assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+    let summary = ran.summary();
+    assert_eq!(summary["state"], "partial");
+    let missing = summary["missing"]["files"].as_u64().unwrap();
+    assert!((5..=9).contains(&missing), "{summary}");
+    let sent = drive.counts().bytes_up;
+    assert!(sent <= 8 << 20, "{sent}");
+    // Nothing is left for a second one, and nothing is sent.
     let ran = run(&cli, &backup(&folder, "docs"));
     assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
-    let sent = drive.counts().bytes_up;
-    assert!(sent <= 5 << 20, "{sent}");
+    assert!(drive.counts().bytes_up <= 8 << 20);
     // The account is paid for: what lies there is not sent again.
     std::fs::write(config(&cli), format!("[repositories.nut]\nurl = '{}repo'\n", drive.url())).unwrap();
-    ok(&cli, &backup(&folder, "docs"));
+    let whole = ok(&cli, &json).summary();
+    assert_eq!((&whole["state"], &whole["missing"]["files"]), (&"whole".into(), &0.into()));
     let all = drive.counts().bytes_up;
     assert!(all < (12 << 20) + (2 << 20), "{sent}, then {all}");
+    let out = cli.home.path().join("out");
+    ok(&cli, &["restore", "latest", "--set", "docs", "--target", out.to_str().unwrap()]);
+    assert_same(&folder, &out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_wait_commits_what_the_window_allows() {
+    let drive = drive(rate(30, 3_600_000)).await;
+    let cli = user(&drive, "requests = '30/1h'\n");
+    let folder = cli.folder("documents");
+    noise(&folder, 40);
+    ok(&cli, &["init"]);
+    let ran = run(&cli, &[&backup(&folder, "docs")[..], &["--json", "--max-wait", "1s"]].concat());
+    assert_eq!(ran.code, Some(3), "{}{}", ran.out, ran.err);
+    assert_eq!(ran.summary()["state"], "partial");
+    let counts = drive.counts();
+    let asked: u64 = counts.requests.values().sum();
+    assert!((20..=27).contains(&asked) && counts.refused_window == 0, "{counts:?}");
+    // What the reserve left is enough for a restore.
+    let out = cli.home.path().join("out");
+    let ran = run(
+        &cli,
+        &[
+            "restore",
+            "latest",
+            "--set",
+            "docs",
+            "--target",
+            out.to_str().unwrap(),
+            "--max-wait",
+            "0s",
+            "--include",
+            "000.bin",
+        ],
+    );
+    assert!(ran.code == Some(0) || ran.err.contains("nothing in snapshot"), "{}{}", ran.out, ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,8 +24,9 @@ pub enum BackupError {
     Filter(#[from] FilterError),
     /// Nothing can be done within the limits.
     #[error(
-        "the limits of this run leave no room even for a snapshot without new content: allow more requests or \
-         bytes (--max-requests, --max-upload), or more time (--stop-at)"
+        "the limits of this run leave no room even for a snapshot without new content: allow more requests, \
+         bytes or time (--max-requests, --max-upload, --stop-at, --max-wait), or run it again when the budget \
+         of the account has room"
     )]
     LimitsTooSmall,
     /// Nobody said what to back up.

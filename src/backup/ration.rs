@@ -8,6 +8,12 @@ use crate::repository::RepositoryError;
 use crate::repository::writer::PackWriter;
 use std::sync::Arc;
 
+/// With so much left beside all content a run also does what could wait: a new base of the list of
+/// files, a checkpoint.
+const ROOM_TO_SPARE: u64 = 256 << 20;
+/// Chunks are hardly smaller, but for the last one of a file.
+const LEAST_CHUNK_BYTES: u64 = 64 << 10;
+
 pub(super) struct RationedWriter {
     pub(super) writer: PackWriter,
     allowance: Allowance,
@@ -52,6 +58,15 @@ impl ChunkSink for RationedWriter {
     fn fits(&self) -> bool {
         let (load, coming) = self.writer.outlook(0);
         self.allowance.fits(load, coming)
+    }
+
+    fn covers(&self, bytes: u64, files: u64) -> bool {
+        if self.allowance.limits().stop_at.is_some() {
+            return false;
+        }
+        let (load, mut coming) = self.writer.outlook(usize::try_from(bytes).unwrap_or(usize::MAX / 4));
+        coming.chunks = coming.chunks.saturating_add(files).saturating_add(bytes / LEAST_CHUNK_BYTES);
+        self.allowance.left(load, coming) >= ROOM_TO_SPARE
     }
 
     fn left(&self) -> u64 {

@@ -52,6 +52,8 @@ pub(super) struct Scanned {
     pub(super) problem_count: u64,
     /// What was not sent, for the run may not spend more.
     pub(super) missing: Missing,
+    /// The limits of the run leave room for what could wait as well.
+    pub(super) roomy: bool,
 }
 
 /// What became of a file that was to be read.
@@ -83,7 +85,7 @@ pub(super) struct Scan<'a> {
     linked: HashMap<(u64, u64), LinkedContent>,
     /// In a run with limits: what was read before this pass, in which no content is read.
     pub(super) read_before: Option<HashMap<EntryPath, Taken>>,
-    found: Scanned,
+    pub(super) found: Scanned,
 }
 
 impl<'a> Scan<'a> {

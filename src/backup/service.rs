@@ -129,6 +129,7 @@ impl BackupService {
         let Made { mut scanned, list, manifest, index, packs } =
             self.scan_and_send(options, chosen, before, sending, start).await?;
         scanned.tally.bytes_added = packs.iter().map(|pack| pack.size).sum();
+        let may_wait = options.limits.counts() && !scanned.roomy;
         let mut outcome = outcome_of(scanned, &chosen.problems, list.kind());
         sending.observer.event(Event::Stage { stage: Stage::Committing, files: None, bytes: None });
         let head = self.head(options, chosen, &outcome, start.time);
@@ -137,7 +138,7 @@ impl BackupService {
         let id = self.repository.publish_snapshot(snapshot, &introduced, doubt).await?;
         self.keep(&options.set, id, &list, doubt)?;
         outcome.snapshot = Some(id);
-        if options.limits.counts() {
+        if may_wait {
             // A checkpoint is not counted in, and can wait.
             return Ok(outcome);
         }
@@ -197,7 +198,8 @@ impl BackupService {
             };
             writer.finish().await?;
             let whole = before.needs_whole_list(options);
-            let list = self.choose_list(&before, &mut scanned, whole, !options.limits.counts())?;
+            let may_rebase = scanned.roomy || !options.limits.counts();
+            let list = self.choose_list(&before, &mut scanned, whole, may_rebase)?;
             let manifest = self.place_list(&list, sending).await?;
             let mut packs = repository.packs_of_run(&sending.run)?;
             let (index, tail) = repository.place_index(sending, &packs).await?;

@@ -24,6 +24,12 @@ pub(super) trait ChunkSink: Send {
         true
     }
 
+    /// Whether so many bytes of content in so many files may be taken with room to spare, so that
+    /// nothing has to be left out or put off.
+    fn covers(&self, _bytes: u64, _files: u64) -> bool {
+        true
+    }
+
     /// About how many bytes may still be taken.
     fn left(&self) -> u64 {
         u64::MAX

@@ -53,6 +53,12 @@ impl Scan<'_> {
         if !self.sink.fits() {
             return Err(BackupError::LimitsTooSmall);
         }
+        let bytes = wanted.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+        if self.sink.covers(bytes, wanted.len() as u64) {
+            // In path order it compresses best.
+            (self.read_before, self.found.roomy) = (None, true);
+            return Ok(());
+        }
         wanted.sort_by(|one, other| {
             let newest_first = other.changed.cmp(&one.changed);
             newest_first.then(one.bytes.cmp(&other.bytes)).then_with(|| one.path.cmp(&other.path))

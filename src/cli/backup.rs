@@ -86,7 +86,8 @@ async fn one_set(
 ) -> Result<Exit, CliError> {
     let started = Instant::now();
     let (opened, before) = open(session, name, all).await?;
-    let options = BackupOptions { limits: limits::left(wish, all), ..options(session, wish, name, &opened) };
+    let limits = limits::left(wish, all, opened.guard.as_deref())?;
+    let options = BackupOptions { limits, ..options(session, wish, name, &opened) };
     let set = options.set.clone();
     let service = BackupService::new(opened.repository.clone());
     let estimate = estimate::start(&opened, &options, &session.display);

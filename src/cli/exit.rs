@@ -59,6 +59,7 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
             of_repository(error)
         }
         CliError::Recovery(RecoveryError::Repository(error)) => of_repository(error),
+        CliError::Backup(BackupError::LimitsTooSmall) => Exit::NotAll,
         CliError::Backup(BackupError::Filter(_)) | CliError::Recovery(RecoveryError::Filter(_)) => {
             Exit::Usage
         }

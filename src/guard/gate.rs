@@ -3,6 +3,7 @@
 
 use super::Limits;
 use super::account::Account;
+use super::forecast::{requests_until, requests_without_long_wait};
 use super::line::Moment;
 use super::request::{Admission, Ask, Ended, Purpose, Verdict, Wait};
 use crate::model::cancel::Cancel;
@@ -86,6 +87,25 @@ impl Guard {
         let mut account = parse(self.ledger.read(&self.options.account)?);
         account.bring_to(now, &self.options.limits);
         Ok((account, now))
+    }
+
+    /// How much of this month's allowance to send is left, in bytes.
+    pub fn upload_left(&self) -> Result<Option<u64>, StateError> {
+        let (account, now) = self.account()?;
+        let (used, _) = account.month(now);
+        Ok(self.options.limits.upload_per_month.map(|most| most.saturating_sub(used)))
+    }
+
+    /// How many requests can be sent until `until` and before one has to wait longer than may be
+    /// waited; none where that is without end.
+    pub fn requests_left(&self, until: Option<Timestamp>) -> Result<Option<u64>, StateError> {
+        let ((account, now), options) = (self.account()?, &self.options);
+        let (limits, purpose) = (&options.limits, options.purpose);
+        let in_time = until.and_then(|until| requests_until(&account, now, limits, purpose, until));
+        let patient = options
+            .max_wait
+            .and_then(|longest| requests_without_long_wait(&account, now, limits, purpose, longest));
+        Ok([in_time, patient].into_iter().flatten().min())
     }
 
     /// Changes the account as of now.
