@@ -9,6 +9,7 @@ use filbert::format::record::SnapshotState;
 use filbert::model::clock::Clock;
 use filbert::model::time::Timestamp;
 use filbert::progress::{Event, Observer};
+use filbert::repository::writer::{Choice, WriterOptions};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,24 +142,23 @@ async fn the_newest_change_goes_first_then_the_small_before_the_large() {
         let changed = SystemTime::UNIX_EPOCH + day * 20_000 - day * u32::try_from(age).unwrap();
         file.set_modified(changed).unwrap();
     }
-    let mut arrived = Vec::new();
+    let by_worth = ["d-newest", "c-new-small", "b-new-large", "a-old"];
     for run in 0..20 {
         let context = format!("run {run}");
         let outcome = limited(&machine, &source, upload(20_000), &context).await.unwrap();
         let target = tempfile::tempdir().unwrap();
-        machine.restore(outcome.snapshot.unwrap(), &target.path().join("out")).await;
-        for (name, _) in files(&tree::read(&target.path().join("out"))) {
-            if !arrived.contains(name) {
-                arrived.push(name.clone());
-            }
-        }
+        let out = target.path().join("out");
+        machine.restore(outcome.snapshot.unwrap(), &out).await;
+        let restored = tree::read(&out);
+        let there = by_worth.map(|name| restored.contains_key(name));
+        let count = there.iter().filter(|there| **there).count();
+        assert!(there[..count].iter().all(|there| *there), "{context}: {there:?} of {by_worth:?}");
         if outcome.state == SnapshotState::Whole {
-            break;
+            assert!(run > 0 && count == by_worth.len(), "{context}");
+            return;
         }
     }
-    assert_eq!(arrived[0], "d-newest", "{arrived:?}");
-    assert_eq!(arrived.last().unwrap(), "a-old", "{arrived:?}");
-    assert_eq!(arrived.len(), 4);
+    panic!("no end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,6 +226,25 @@ async fn whatever_changes_between_limited_runs_each_snapshot_is_of_known_moments
         let last = machine.back_up("s", &[&source]).await;
         assert_eq!(last.state, SnapshotState::Whole, "seed {seed}");
         expect_consistent(&machine, &source, &last, &Tree::new(), &format!("seed {seed}, at the end")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_kept_however_many_threads_make_packs() {
+    for seed in 0..8_u64 {
+        let (mut machine, _dir, source) = ready().await;
+        machine.writer =
+            WriterOptions { threads: 4, level: Choice::Auto, uploads: Choice::Auto, ..machine.writer };
+        (0..30).for_each(|n| write(&source, &format!("{n}"), tree::noise(n + 100 * seed, 8000)));
+        let mut runs = 0;
+        for limits in [requests(20), upload(90_000)].into_iter().cycle() {
+            let context = format!("seed {seed}, {limits:?}");
+            if limited(&machine, &source, limits, &context).await.unwrap().state == SnapshotState::Whole {
+                break;
+            }
+            runs += 1;
+            assert!(runs < 20, "{context}: no end");
+        }
     }
 }
 

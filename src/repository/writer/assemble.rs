@@ -163,7 +163,10 @@ impl Assembler {
     /// Sends the pack that is open on its way and lets the sender know that it was the last.
     pub(super) fn close(&self) -> Result<(), RepositoryError> {
         let last = self.lock_open().take();
-        let sent = last.map_or(Ok(0), |pack| self.ship(pack));
+        let sent = last.map_or(Ok(0), |pack| {
+            self.shared.load().closed(&pack.0);
+            self.ship(pack)
+        });
         self.packs.lock().unwrap_or_else(PoisonError::into_inner).take();
         sent.map(drop)
     }
@@ -179,6 +182,7 @@ impl Assembler {
         // A full pack goes on its way before a place for the next is waited for. Meanwhile another
         // thread may have filled the next one.
         while let Some(pack) = open.take_if(|(pack, _)| !pack.is_empty() && full(pack)) {
+            self.shared.load().closed(&pack.0);
             drop(open);
             waited += self.ship(pack)?;
             let began = self.millis();
@@ -224,7 +228,6 @@ impl Assembler {
             return Ok(0);
         }
         let FinishedPack { bytes, entry } = finish(&self.repository, pack)?;
-        self.shared.load().packed(&entry);
         let began = self.millis();
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.

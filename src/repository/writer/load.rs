@@ -1,7 +1,8 @@
 //! What a writer has taken on and what that will come to, for those who may spend only so much.
 
 use super::{PackWriter, fitting};
-use crate::format::pack::{PackBuilder, PackEntry};
+use crate::format::pack::PackBuilder;
+use crate::format::padding::padme;
 
 /// What a frame adds to a pack beside its content and chunks.
 const FRAME_BYTES: u64 = 48;
@@ -13,9 +14,9 @@ const PACK_BYTES: u64 = 256;
 /// What a writer has taken on so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Packs that are ready or sent, those refused as too large included.
+    /// Packs that are closed, ready or sent, those refused as too large included.
     pub packs: u64,
-    /// Their bytes.
+    /// Their bytes, at most.
     pub pack_bytes: u64,
     /// Frames in packs, the open one included.
     pub frames: u64,
@@ -55,9 +56,16 @@ impl Load {
         self.open_bytes = pack.size_with(0, 0) as u64;
     }
 
-    /// The open pack is ready.
-    pub(super) fn packed(&mut self, entry: &PackEntry) {
-        (self.packs, self.pack_bytes) = (self.packs + 1, self.pack_bytes + entry.size);
+    /// No frame is added to the open pack any more. It counts from here on, for another one may be
+    /// open before it is ready.
+    pub(super) fn closed(&mut self, pack: &PackBuilder) {
+        self.packed(padme(pack.size_with(0, 0) as u64));
+        self.open_bytes = 0;
+    }
+
+    /// There is a pack of so many bytes more.
+    pub(super) fn packed(&mut self, bytes: u64) {
+        (self.packs, self.pack_bytes) = (self.packs + 1, self.pack_bytes + bytes);
     }
 }
 

@@ -119,7 +119,7 @@ async fn send(
         let (repository, most, level) = (repository.clone(), shared.limit.bytes(), shared.pace().level());
         let splitting = tokio::task::spawn_blocking(move || split(&repository, &body, &entry, most, level));
         let parts = splitting.await.map_err(|error| RepositoryError::Internal(error.to_string()))??;
-        parts.iter().for_each(|part| shared.load().packed(&part.entry));
+        parts.iter().for_each(|part| shared.load().packed(part.entry.size));
         unsent.extend(parts.into_iter().rev());
     }
     Ok(())
