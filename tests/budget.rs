@@ -109,10 +109,10 @@ async fn a_wait_says_until_when_and_goes_on_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_is_left_alone_and_the_run_ends_whole() {
     // The account's other programs leave less than filbert believes.
-    let drive = drive(rate(15, 2000)).await;
-    let cli = user(&drive, "requests = '600/3s'\n");
+    let drive = drive(rate(12, 5000)).await;
+    let cli = user(&drive, "requests = '600/5s'\n");
     let folder = cli.folder("documents");
-    noise(&folder, 24);
+    noise(&folder, 16);
     ok(&cli, &["init"]);
     let ran = ok(&cli, &backup(&folder, "docs"));
     assert!(ran.err.contains("waiting until") && ran.err.contains("BlockedTemporarily"), "{}", ran.err);

@@ -76,7 +76,7 @@ async fn limited_runs_say_what_is_missing_and_end_whole() {
     }
     let source = minor.to_str().unwrap();
     let ran = cli.run(&["backup", source, "--set", "other", "--max-requests", "1"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
     assert!(ran.err.contains("--max-requests"), "{}", ran.err);
     let ran = cli.run(&["backup", source, "--set", "other", "--stop-at", "2020-01-01 12:00"]);
     assert_eq!(ran.code, Some(2), "{}", ran.err);
