@@ -11,6 +11,7 @@ pub mod log;
 pub mod mend;
 pub mod open;
 pub mod place;
+pub mod proof;
 pub mod publish;
 pub mod reader;
 pub mod run;

@@ -7,7 +7,6 @@ use super::index::{self, Origin};
 use super::{Repository, RepositoryError};
 use crate::format::FormatError;
 use crate::format::names::{self, FOLDER_FILL, RecordName};
-use crate::format::pack::PackEntry;
 use crate::format::record::{Body, Head, Record, Snapshot, object_id};
 use crate::model::entropy::random_bytes;
 use crate::model::id::{ObjectId, WriterId};
@@ -16,7 +15,6 @@ use crate::state::lock::Lock;
 use crate::state::meta::Meta;
 use crate::store::ErrorKind;
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A record that does not show is put so often in all.
@@ -212,43 +210,6 @@ impl Repository {
             transaction.execute("DELETE FROM pending WHERE name = ?1", [&pending.name]).map(drop)
         })?;
         Ok(self.state().put_object(&name.object, &pending.bytes)?)
-    }
-
-    /// Which of these packs are not on the remote whole. One request a folder, or one for a
-    /// single pack; a pack that a listing does not show is asked for itself.
-    pub async fn unproven_packs(&self, packs: &[PackEntry]) -> Result<Vec<ObjectId>, RepositoryError> {
-        let mut by_folder: BTreeMap<u32, Vec<&PackEntry>> = BTreeMap::new();
-        for pack in packs {
-            by_folder.entry(pack.folder).or_default().push(pack);
-        }
-        let mut unproven = Vec::new();
-        for (folder, packs) in by_folder {
-            let mut sizes: BTreeMap<String, Option<u64>> = BTreeMap::new();
-            if packs.len() > 1 {
-                match self.store().list(&names::folder(names::PACKS, folder)).await {
-                    Ok(listing) => {
-                        sizes = listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
-                    }
-                    Err(error) if error.is_not_found() => {
-                        unproven.extend(packs.iter().map(|pack| pack.object));
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            for pack in packs {
-                if sizes.get(&pack.object.to_string()).copied().flatten() == Some(pack.size) {
-                    continue;
-                }
-                match self.store().size(&names::pack(folder, &pack.object)).await {
-                    Ok(size) if size == pack.size => {}
-                    Ok(_) => unproven.push(pack.object),
-                    Err(error) if error.is_not_found() => unproven.push(pack.object),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(unproven)
     }
 
     fn writer(&self) -> Result<WriterId, RepositoryError> {

@@ -22,6 +22,8 @@ pub enum Meta {
     PackFolder,
     /// How many numbered pack folders are known to exist.
     PackFolders,
+    /// How many objects the last listing of a pack folder showed.
+    PackListing,
     /// The checkpoints that count.
     Checkpoints,
     /// Counts the times that something known to be on the remote turned out not to be.
@@ -45,6 +47,7 @@ impl Meta {
             Meta::LogFill => "log_fill",
             Meta::PackFolder => "pack_folder",
             Meta::PackFolders => "pack_folders",
+            Meta::PackListing => "pack_listing",
             Meta::Checkpoints => "checkpoints",
             Meta::Doubt => "doubt",
             Meta::LargestObject => "largest_object",

@@ -312,7 +312,7 @@ pub fn told(outcome: &CheckOutcome) -> String {
 
 /// Bytes that are the same in every run.
 #[derive(Default)]
-struct SameKeys(std::sync::atomic::AtomicU64);
+pub struct SameKeys(std::sync::atomic::AtomicU64);
 
 impl Entropy for SameKeys {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {

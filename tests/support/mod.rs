@@ -6,6 +6,7 @@
 pub mod apache;
 pub mod cli;
 pub mod dav;
+pub mod drive;
 pub mod faulty;
 pub mod machine;
 pub mod nutstore;
