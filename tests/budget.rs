@@ -112,7 +112,7 @@ async fn a_server_that_refuses_is_left_alone_and_the_run_ends_whole() {
     let drive = drive(rate(12, 3500)).await;
     let cli = user(&drive, "requests = '600/3500ms'\n");
     let folder = cli.folder("documents");
-    noise(&folder, 16);
+    noise(&folder, 8);
     ok(&cli, &["init"]);
     let ran = ok(&cli, &backup(&folder, "docs"));
     assert!(ran.err.contains("waiting until") && ran.err.contains("BlockedTemporarily"), "{}", ran.err);

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A wait looks after so long whether the others have made room, or somebody set the clock.
-const SLICE: Duration = Duration::from_secs(5);
+const SLICE: Duration = Duration::from_secs(10);
 /// Waits shorter than this are not told.
 const WORTH_TELLING_MS: i64 = 2_000;
 
