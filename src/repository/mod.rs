@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
 pub mod error;
+mod fetch;
 pub mod index;
 pub mod log;
 pub mod mend;
