@@ -100,7 +100,7 @@ async fn a_record_that_is_refused_is_made_smaller_and_the_journal_is_not_stuck()
     // Small packs and a long list of files.
     (0..3000).for_each(|n: u64| {
         let name = format!("{}-{n}", blake3::hash(&n.to_le_bytes()).to_hex());
-        write(&source, &name, n.to_le_bytes().to_vec());
+        write(&source, &name, n.to_le_bytes());
     });
     machine.faults.takes_at_most(120 << 10);
     machine.back_up("s", &[&source]).await;

@@ -28,10 +28,10 @@ pub(super) fn put(
         Err(missing) => return nothing(missing),
     };
     // The raw text is compared; `If-None-Match` is not looked at.
-    if let Some(wanted) = headers.get(header::IF_MATCH) {
-        if before.as_ref().is_none_or(|(etag, _)| etag.as_bytes() != wanted.as_bytes()) {
-            return Reply::exception(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "another etag");
-        }
+    if let Some(wanted) = headers.get(header::IF_MATCH)
+        && before.as_ref().is_none_or(|(etag, _)| etag.as_bytes() != wanted.as_bytes())
+    {
+        return Reply::exception(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", "another etag");
     }
     if let Some(allowed) = limits.storage_bytes {
         let old = before.as_ref().map_or(0, |(_, bytes)| *bytes);
