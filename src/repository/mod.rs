@@ -6,6 +6,7 @@ pub mod chain;
 pub mod checkpoint;
 mod cost;
 pub mod error;
+mod fetch;
 pub mod index;
 pub mod log;
 pub mod mend;
