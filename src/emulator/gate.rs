@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(gate.left(1000), Some(0));
         assert_eq!(gate.left(100_000), Some(2));
         gate.close(100_000, Duration::from_secs(10));
-        assert_eq!((gate.left(109_999), gate.left(110_000)), (Some(0), Some(2)));
+        assert_eq!((gate.left(109_999), gate.left(110_000)), (Some(0), Some(3)));
     }
 
     #[test]
