@@ -162,8 +162,8 @@ impl Retrying {
         if wait > left && (until.is_some() || left.is_zero()) {
             return None;
         }
-        // A throttle is an answer: what failed before it does not count on.
-        (patience.failures, patience.since_ms) = (0, None);
+        // A throttle is an answer: time without one begins anew.
+        patience.since_ms = None;
         patience.throttles += 1;
         patience.throttled += wait.min(left);
         Some(wait.min(left))
