@@ -109,7 +109,7 @@ async fn a_wait_says_until_when_and_goes_on_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_is_left_alone_and_the_run_ends_whole() {
     // The account's other programs leave less than filbert believes.
-    let drive = drive(rate(12, 3500)).await;
+    let drive = drive(rate(12, 2000)).await;
     let cli = user(&drive, "requests = '600/3500ms'\n");
     let folder = cli.folder("documents");
     noise(&folder, 8);
