@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// A wait looks after so long whether the others have made room, or somebody set the clock.
 const SLICE: Duration = Duration::from_secs(10);
+/// The same for who waits for another's look, which takes as long as a request.
+const LOOK_SLICE: Duration = Duration::from_millis(500);
 /// Waits shorter than this are not told.
 const WORTH_TELLING_MS: i64 = 2_000;
 
@@ -226,8 +228,9 @@ impl Gate for Guard {
                 let reason = self.reason(why);
                 self.options.observer.event(Event::Waiting { until: now.at(until_ms), reason: &reason });
             }
+            let slice = if why == Wait::Look { LOOK_SLICE } else { SLICE };
             tokio::select! {
-                () = self.options.clock.sleep(wait.min(SLICE)) => {}
+                () = self.options.clock.sleep(wait.min(slice)) => {}
                 () = self.options.cancel.cancelled() => {
                     return Err(StoreError::new(ErrorKind::Permanent, request.action, "interrupted while waiting"));
                 }
