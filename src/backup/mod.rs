@@ -5,6 +5,7 @@ mod content;
 mod error;
 mod list;
 mod options;
+mod plan;
 mod scan;
 mod service;
 mod sink;
@@ -12,4 +13,5 @@ mod sources;
 
 pub use error::BackupError;
 pub use options::{BackupOptions, BackupOutcome};
+pub use plan::{BackupPlan, SampleOptions};
 pub use service::BackupService;

@@ -71,6 +71,7 @@ impl BackupService {
             outcome => outcome?,
         };
         outcome.traffic = self.repository.store().traffic().since(&traffic);
+        self.note_rate(started, &outcome.traffic)?;
         Ok(outcome)
     }
 
@@ -202,7 +203,8 @@ impl BackupService {
         };
         let walk = Walk::new(&chosen.sources, chosen.root.clone(), chosen.filter.clone(), walk_options);
         let known = self.manifests.entries(before.manifest.as_ref());
-        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone());
+        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone())
+            .of_sample(sink.sample());
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());
         let scan_options = ScanOptions {
             read_all: options.full,
@@ -218,7 +220,7 @@ impl BackupService {
         Ok(scanning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?)
     }
 
-    fn head(
+    pub(super) fn head(
         &self,
         options: &BackupOptions,
         chosen: &Chosen,
@@ -244,7 +246,7 @@ impl BackupService {
     }
 }
 
-fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKind) -> BackupOutcome {
+pub(super) fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKind) -> BackupOutcome {
     let problem_count = earlier.len() as u64 + scanned.problem_count;
     let mut problems = earlier.to_vec();
     problems.extend(scanned.problems);

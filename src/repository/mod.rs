@@ -4,16 +4,20 @@
 pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
+pub mod cost;
 pub mod error;
 pub mod index;
 pub mod log;
 pub mod mend;
 pub mod open;
+pub mod outlook;
 pub mod place;
 pub mod publish;
 pub mod reader;
+pub mod reading;
 pub mod run;
 pub mod select;
+pub mod shape;
 pub mod snapshots;
 pub mod writer;
 

@@ -10,6 +10,7 @@ use crate::model::id::ChunkId;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Ranges begin and end at multiples of this, but at the end of the object.
 pub const RANGE_STEP: u64 = 64 << 10;
@@ -72,27 +73,37 @@ impl Repository {
         }
     }
 
-    /// The content of these chunks, joined. They are all held in memory.
-    pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<u8>, RepositoryError> {
+    /// The requests for these chunks.
+    pub(super) fn chunk_fetches(
+        &self,
+        ids: &[ChunkId],
+    ) -> Result<Vec<(Arc<PackEntry>, Fetch)>, RepositoryError> {
         let mut wanted: BTreeMap<i64, BTreeSet<u32>> = BTreeMap::new();
         for (place, id) in self.places(ids)?.into_iter().zip(ids) {
             let place = place.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?;
             wanted.entry(place.pack).or_default().insert(place.frame);
         }
-        let needed: BTreeSet<_> = ids.iter().copied().collect();
-        let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        let mut fetches = Vec::new();
         for (number, frames) in wanted {
             let pack = self.pack(number)?;
-            for fetch in plan_fetches(&pack, &frames) {
-                let bytes = self.fetch(&pack, &fetch.range).await?;
-                let mut opened = FrameReader::new(self, &pack)?;
-                for (frame, at) in &fetch.frames {
-                    opened.each_chunk(*frame, at - fetch.range.start, &bytes, |id, content| {
-                        if needed.contains(&id) {
-                            contents.insert(id, content.to_vec());
-                        }
-                    })?;
-                }
+            fetches.extend(plan_fetches(&pack, &frames).into_iter().map(|fetch| (pack.clone(), fetch)));
+        }
+        Ok(fetches)
+    }
+
+    /// The content of these chunks, joined. They are all held in memory.
+    pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<u8>, RepositoryError> {
+        let needed: BTreeSet<_> = ids.iter().copied().collect();
+        let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        for (pack, fetch) in self.chunk_fetches(ids)? {
+            let bytes = self.fetch(&pack, &fetch.range).await?;
+            let mut opened = FrameReader::new(self, &pack)?;
+            for (frame, at) in &fetch.frames {
+                opened.each_chunk(*frame, at - fetch.range.start, &bytes, |id, content| {
+                    if needed.contains(&id) {
+                        contents.insert(id, content.to_vec());
+                    }
+                })?;
             }
         }
         let mut joined = Vec::new();

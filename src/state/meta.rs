@@ -26,6 +26,8 @@ pub enum Meta {
     Checkpoints,
     /// Counts the times that something known to be on the remote turned out not to be.
     Doubt,
+    /// Bytes a second that the last backup sent that sent enough to tell.
+    UploadRate,
 }
 
 impl Meta {
@@ -41,6 +43,7 @@ impl Meta {
             Meta::PackFolders => "pack_folders",
             Meta::Checkpoints => "checkpoints",
             Meta::Doubt => "doubt",
+            Meta::UploadRate => "upload_rate",
         }
     }
 }
