@@ -16,6 +16,8 @@ mod interrupt;
 mod ls;
 mod output;
 mod parse;
+mod plan;
+mod plan_words;
 mod progress;
 mod render;
 mod restore;
@@ -77,6 +79,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Command::Snapshots(wish) => snapshots::run(&session()?, &wish).await,
         Command::Ls(wish) => ls::run(&session()?, &wish).await,
         Command::Restore(wish) => restore::run(&session()?, wish).await,
+        Command::Plan(wish) => plan::run(&session()?, wish).await,
         Command::Check(wish) => check::run(&session()?, &wish).await,
         Command::Demo(wish) => demo::run(&global, &wish).await,
         Command::Completions(wish) => completions::run(&global, &wish),
