@@ -2,7 +2,7 @@
 
 use super::{CheckOptions, CheckService, ReadData, data, structure};
 use crate::progress::Problem;
-use crate::repository::cost;
+use crate::repository::decide;
 use crate::repository::{Repository, RepositoryError};
 use crate::state::meta::Meta;
 use crate::store::TrafficCount;
@@ -87,7 +87,7 @@ fn by_folder(folders: impl Iterator<Item = u32>, cost: &mut TrafficCount) {
 }
 
 fn add_listing(cost: &mut TrafficCount, objects: u64) {
-    let (requests, bytes) = cost::listing(objects);
+    let (requests, bytes) = decide::listing(objects);
     cost.add("PROPFIND", requests);
     cost.bytes_down = cost.bytes_down.saturating_add(bytes);
 }

@@ -6,7 +6,7 @@
 use super::catalog::as_problem;
 use super::index::Origin;
 use super::writer::Sending;
-use super::{Repository, RepositoryError, cost};
+use super::{Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
@@ -36,13 +36,13 @@ impl Repository {
     /// Writes a checkpoint if one is due. Returns the problems of records that could not be
     /// read and therefore are not covered.
     pub async fn checkpoint_if_due(&self, sending: &Sending) -> Result<Vec<Problem>, RepositoryError> {
-        if !cost::checkpoint_is_due(self.uncovered_snapshots()?) {
+        if !decide::checkpoint_is_due(self.uncovered_snapshots()?) {
             return Ok(Vec::new());
         }
         let mut problems = self.fetch_new_records().await?;
         // No other record of this machine comes between what is folded and what is published.
         let publishing = self.publishing_lock().await?;
-        if !cost::checkpoint_is_due(self.uncovered_snapshots()?) {
+        if !decide::checkpoint_is_due(self.uncovered_snapshots()?) {
             return Ok(problems);
         }
         let heads = self.known_heads()?;
@@ -102,7 +102,7 @@ impl Repository {
         for (folder, name, weight, merged) in older {
             // What is merged stays merged, or an empty machine would read it beside this one.
             folded.merged.extend(&merged);
-            if !cost::is_merged(weight, folded.weight) {
+            if !decide::is_merged(weight, folded.weight) {
                 folded.standing.push((folder, name, weight, merged));
                 continue;
             }

@@ -1,6 +1,6 @@
 //! Which chunk lies in which pack: in the local state, kept equal to what the records say.
 
-use super::cost::PackFolders;
+use super::decide::PackFolders;
 use super::run::Run;
 use super::{Repository, RepositoryError};
 use crate::format::codec::{Reader, Writer};

@@ -1,6 +1,6 @@
 //! Looking at the remote log: which records are there.
 
-use super::{GRACE_MS, Repository, RepositoryError, cost};
+use super::{GRACE_MS, Repository, RepositoryError, decide};
 use crate::format::names::{self, RecordKind, RecordName};
 use crate::state::meta::{self, Meta};
 use crate::store::Listing;
@@ -150,7 +150,7 @@ impl Repository {
         let mut folders = Vec::new();
         for number in (first..=u32::MAX).take(MOST_FOLDERS) {
             let Some(folder) = self.list_folder(number).await? else { break };
-            let full = cost::is_full(folder.records.len() as u64);
+            let full = decide::is_full(folder.records.len() as u64);
             folders.push(folder);
             if !full {
                 break;

@@ -1,7 +1,7 @@
 //! Long parts of records: into the record while they are short, into packs when they are long.
 
 use super::writer::{PackWriter, Sending};
-use super::{Repository, RepositoryError, cost};
+use super::{Repository, RepositoryError, decide};
 use crate::format::pack::PackEntry;
 use crate::format::record::stream::PIECE_BYTES;
 use crate::format::record::{IndexRef, Stream};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 impl Repository {
     /// Puts a long stream into packs; a short one stays as it is.
     pub async fn place_stream(&self, sending: &Sending, bytes: Vec<u8>) -> Result<Stream, RepositoryError> {
-        if cost::travels_in_record(bytes.len()) {
+        if decide::travels_in_record(bytes.len()) {
             return Ok(Stream::Inline(bytes));
         }
         let mut writer = PackWriter::start(self, sending)?;

@@ -3,9 +3,9 @@
 
 use super::catalog::{ingest_record, ingest_snapshot};
 use super::checkpoint::note_standing;
-use super::cost::Proof;
+use super::decide::Proof;
 use super::index::{self, Origin};
-use super::{Repository, RepositoryError, cost};
+use super::{Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{self, RecordName};
 use crate::format::pack::PackEntry;
@@ -227,7 +227,7 @@ impl Repository {
         let mut unproven = Vec::new();
         for (folder, packs) in by_folder {
             let mut sizes: BTreeMap<String, Option<u64>> = BTreeMap::new();
-            if cost::proof_of(packs.len()) == Proof::Listing {
+            if decide::proof_of(packs.len()) == Proof::Listing {
                 match self.store().list(&names::folder(names::PACKS, folder)).await {
                     Ok(listing) => {
                         sizes = listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
@@ -266,7 +266,7 @@ impl Repository {
     async fn folder_for_record(&self) -> Result<u32, RepositoryError> {
         let folder = self.state().meta_number(Meta::LogFolder)?.unwrap_or(0) as u32;
         let fill = self.state().meta_number(Meta::LogFill)?.unwrap_or(0) as u64;
-        let (folder, is_new) = cost::record_folder(folder, fill);
+        let (folder, is_new) = decide::record_folder(folder, fill);
         if is_new {
             let path = names::folder(names::LOG, folder);
             match self.store().ensure_folder(&path).await {

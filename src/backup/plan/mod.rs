@@ -1,5 +1,5 @@
 //! What a backup will cost, before it is made: the same walk and comparison, the same chunks and
-//! frames of all new content or of a sample, and the decisions of `repository::cost`. Nothing is
+//! frames of all new content or of a sample, and the decisions of `repository::decide`. Nothing is
 //! sent, but for one question about the room that is left, and the look at the log where that is due.
 
 mod meter;

@@ -8,7 +8,7 @@ use crate::format::record::{Body, Checkpoint, Covered, SnapshotHead, Stream};
 use crate::format::squeeze::squeeze;
 use crate::model::id::ObjectId;
 use crate::repository::checkpoint::weight_of;
-use crate::repository::{Repository, RepositoryError, cost};
+use crate::repository::{Repository, RepositoryError, decide};
 use std::collections::BTreeMap;
 
 /// An older checkpoint that is merged: all that it holds, or its weight where that is not at hand.
@@ -25,7 +25,7 @@ impl Outlook {
         base: Option<ObjectId>,
     ) -> Result<(), RepositoryError> {
         let repository = self.repository.clone();
-        if !cost::checkpoint_is_due(repository.uncovered_snapshots()? + 1) {
+        if !decide::checkpoint_is_due(repository.uncovered_snapshots()? + 1) {
             return Ok(());
         }
         head.problems.clear();
@@ -44,7 +44,7 @@ impl Outlook {
         older.sort_by_key(|(_, name, weight, _)| (*weight, *name));
         for (folder, name, older_weight, merged_before) in older {
             merged.extend(merged_before);
-            if !cost::is_merged(older_weight, weight) {
+            if !decide::is_merged(older_weight, weight) {
                 standing.push((folder, name));
                 continue;
             }

@@ -1,9 +1,9 @@
 //! What a run that writes will ask of the server, added up step by step from what the local state
-//! says, without asking: the same decisions (`cost`), the same sizes (`shape`), nothing sent.
+//! says, without asking: the same decisions (`decide`), the same sizes (`shape`), nothing sent.
 
 mod checkpoint;
 
-use super::cost::{self, PackFolders, Proof};
+use super::decide::{self, PackFolders, Proof};
 use super::shape::{FrameShape, MadeUp, frames_of_stream, pack_up};
 use super::writer::WriterOptions;
 use super::{Repository, RepositoryError};
@@ -65,7 +65,7 @@ impl LogOutlook {
         loop {
             let records = self.fill(number);
             add_listing(cost, records);
-            if !cost::is_full(records) {
+            if !decide::is_full(records) {
                 break;
             }
             number = number.saturating_add(1);
@@ -77,7 +77,7 @@ impl LogOutlook {
 }
 
 fn add_listing(cost: &mut TrafficCount, objects: u64) {
-    let (requests, bytes) = cost::listing(objects);
+    let (requests, bytes) = decide::listing(objects);
     cost.add("PROPFIND", requests);
     cost.bytes_down = cost.bytes_down.saturating_add(bytes);
 }
@@ -153,7 +153,7 @@ impl Outlook {
 
     /// Puts a long part of a record into packs.
     pub fn place_stream(&mut self, bytes: Vec<u8>) -> Result<Stream, RepositoryError> {
-        if cost::travels_in_record(bytes.len()) {
+        if decide::travels_in_record(bytes.len()) {
             return Ok(Stream::Inline(bytes));
         }
         let packs = self.send(&frames_of_stream(&bytes, &self.options)?)?;
@@ -178,7 +178,7 @@ impl Outlook {
         let mut by_folder: BTreeMap<u32, usize> = BTreeMap::new();
         packs.iter().for_each(|pack| *by_folder.entry(pack.folder).or_default() += 1);
         for (folder, packs) in by_folder {
-            match cost::proof_of(packs) {
+            match decide::proof_of(packs) {
                 Proof::Asking => self.cost.add("HEAD", packs as u64),
                 Proof::Listing => {
                     let there = self.packs_in(folder)?;
@@ -199,7 +199,7 @@ impl Outlook {
             .seal(repository.keyring(), repository.id(), repository.salt()?)
             .map_err(|reason| RepositoryError::damaged("a new record", reason))?
             .len() as u64;
-        let (number, is_new) = cost::record_folder(self.log.first, self.log.fill(self.log.first));
+        let (number, is_new) = decide::record_folder(self.log.first, self.log.fill(self.log.first));
         self.cost.add("MKCOL", u64::from(is_new));
         self.put(bytes);
         *self.log.fills.entry(number).or_default() += 1;
