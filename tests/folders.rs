@@ -6,7 +6,7 @@
 mod support;
 
 use filbert::check::ReadData;
-use filbert::repository::writer::WriterOptions;
+use filbert::repository::writer::{Choice, WriterOptions};
 use support::machine::{Machine, told};
 use support::tree::{self, write};
 
@@ -16,7 +16,8 @@ const FILL: u64 = 500;
 #[tokio::test(flavor = "multi_thread")]
 async fn packs_go_on_in_the_next_folder_when_one_is_full() {
     let mut machine = Machine::new();
-    machine.writer = WriterOptions { pack_bytes: 1, frame_bytes: 1, uploads: 3, ..machine.writer };
+    machine.writer =
+        WriterOptions { pack_bytes: 1, frame_bytes: 1, uploads: Choice::Fixed(3), ..machine.writer };
     machine.init().await;
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("source");

@@ -57,6 +57,7 @@ async fn publish(machine: &Machine, entries: impl Fn(Content) -> Vec<Entry>) {
         tally: Tally::default(),
         problems: Vec::new(),
         problem_count: 0,
+        missing: Default::default(),
     };
     let manifest = ManifestRef::Base(Stream::Inline(join_blocks([&block.bytes[..]])));
     let introduced: Vec<_> = packs.iter().map(|pack| pack.object).collect();

@@ -248,3 +248,18 @@ async fn a_dry_run_after_a_crash_settles_and_sends_nothing() {
     machine.again().try_back_up(options).await.unwrap();
     assert!(puts(&machine.faults.asked(), "").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packs_get_smaller_where_a_connection_broke_and_large_again_after() {
+    let (mut machine, _dir, source) = ready().await;
+    machine.writer.pack_bytes = 2 << 20;
+    machine.writer.frame_bytes = 64 << 10;
+    (0..30).for_each(|n| write(&source, &format!("large-{n}"), tree::noise(n, 700_000)));
+    machine.faults.once(Op::Put, "packs/", 1, Fault::Fails(ErrorKind::Unknown));
+    machine.back_up("s", &[&source]).await;
+    let sizes: Vec<_> = puts(&machine.faults.asked(), "packs/").iter().map(|(_, size)| *size >> 20).collect();
+    assert_eq!(sizes[1], sizes[2], "the same pack again: {sizes:?}");
+    let small = sizes.iter().filter(|mib| **mib == 0).count();
+    assert!((3..=7).contains(&small), "{sizes:?}");
+    expect_whole(&machine, &source, "after a broken connection").await;
+}

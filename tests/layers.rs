@@ -38,6 +38,8 @@ const SAME_LAYER: &[(&str, &str)] = &[
     ("format", "progress"),
     // Walking and placing tell what they leave out.
     ("files", "progress"),
+    // Both servers ask for the same login.
+    ("emulator", "server"),
 ];
 
 /// Against the order of layers these are forbidden: what restores and checks does it from the

@@ -5,12 +5,13 @@
 mod support;
 
 use bytes::Bytes;
+use filbert::emulator::Limits;
 use filbert::model::clock::SystemClock;
 use filbert::store::{
     Auth, ErrorKind, FolderStore, MemoryStore, SharedStore, Store, WebdavOptions, WebdavStore,
 };
 use std::sync::Arc;
-use support::{PASSWORD, USER, anonymous, apache, dav, rclone, webdav};
+use support::{PASSWORD, USER, anonymous, apache, dav, nutstore, rclone, webdav};
 
 async fn kind_of<T: std::fmt::Debug>(
     result: impl Future<Output = Result<T, filbert::store::StoreError>>,
@@ -132,6 +133,17 @@ async fn embedded_server() {
     assert_eq!(embedded.server.journal().counts(), counted);
     drop(store);
     embedded.server.shutdown().await;
+}
+
+#[tokio::test]
+async fn nutstore_as_emulated() {
+    // Nothing here waits, so the rule for bursts is left out.
+    let limits = Limits { burst: None, ..Limits::nutstore_free() };
+    let drive = nutstore::start(limits).await;
+    let store = drive.store("not/yet/there");
+    conforms(store.clone()).await;
+    let (counts, traffic) = (drive.emulator.counts(), store.traffic());
+    assert_eq!((counts.total(), counts.bytes_up), (traffic.total(), traffic.bytes_up));
 }
 
 #[tokio::test]

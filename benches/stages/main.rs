@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step of a bench ends it")]
 
 mod content;
+mod guard;
 mod index;
 mod listing;
 mod manifest;

@@ -6,6 +6,7 @@ use crate::files::read::{FileReader, Outcome, ReadError, Segment};
 use crate::format::chunker::Chunker;
 use crate::format::keys::Keyring;
 use crate::model::entry::{Content, Piece};
+use crate::model::id::ChunkId;
 use crate::repository::RepositoryError;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(super) struct ContentReader {
     sample: Option<Sample>,
     /// How many chunks were made up for what was not read.
     made_up: u64,
+    /// A server that takes no large objects gets no larger chunks than this.
+    most: usize,
 }
 
 /// What reading a file came to.
@@ -35,6 +38,8 @@ pub(super) enum ContentError {
     File(ReadError),
     /// The repository: the run ends.
     Repository(RepositoryError),
+    /// The run may not spend more. The chunks up to there were taken.
+    NotAllowed,
 }
 
 impl From<ReadError> for ContentError {
@@ -50,9 +55,10 @@ impl From<RepositoryError> for ContentError {
 }
 
 impl ContentReader {
-    pub(super) fn new(chunker: Chunker, keyring: Arc<Keyring>) -> Self {
+    /// Cuts with `chunker`, and chunks of more than `most` bytes once more.
+    pub(super) fn new(chunker: Chunker, keyring: Arc<Keyring>, most: usize) -> Self {
         let buffer = vec![0; chunker.max_bytes() + READ_BYTES];
-        Self { chunker, keyring, buffer, sample: None, made_up: 0 }
+        Self { chunker, keyring, buffer, most: most.max(1), sample: None, made_up: 0 }
     }
 
     /// Reads only this part of the content. For the rest it makes up chunks that nothing else has.
@@ -130,7 +136,7 @@ impl ContentReader {
         filled: &mut usize,
         sink: &mut dyn ChunkSink,
         content: &mut Content,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<(), ContentError> {
         let mut start = 0;
         while start < *filled {
             start += self.cut(start, *filled, sink, content)?;
@@ -145,13 +151,25 @@ impl ContentReader {
         end: usize,
         sink: &mut dyn ChunkSink,
         content: &mut Content,
-    ) -> Result<usize, RepositoryError> {
+    ) -> Result<usize, ContentError> {
         let bytes = &self.buffer[start..end];
         let chunk = &bytes[..self.chunker.cut(bytes)];
         let id = self.keyring.chunk_id(chunk);
-        sink.add(id, chunk)?;
-        content.pieces.push(Piece::Chunk(id));
         content.size += chunk.len() as u64;
+        if chunk.len() <= self.most || sink.knows(&id)? {
+            take(sink, id, chunk)?;
+            content.pieces.push(Piece::Chunk(id));
+            return Ok(chunk.len());
+        }
+        for part in chunk.chunks(self.most) {
+            let id = self.keyring.chunk_id(part);
+            take(sink, id, part)?;
+            content.pieces.push(Piece::Chunk(id));
+        }
         Ok(chunk.len())
     }
+}
+
+fn take(sink: &mut dyn ChunkSink, id: ChunkId, chunk: &[u8]) -> Result<(), ContentError> {
+    if sink.add(id, chunk)? { Ok(()) } else { Err(ContentError::NotAllowed) }
 }

@@ -22,6 +22,13 @@ pub enum BackupError {
     /// A pattern is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),
+    /// Nothing can be done within the limits.
+    #[error(
+        "the limits of this run leave no room even for a snapshot without new content: allow more requests, \
+         bytes or time (--max-requests, --max-upload, --stop-at, --max-wait), or run it again when the budget \
+         of the account has room"
+    )]
+    LimitsTooSmall,
     /// Nobody said what to back up.
     #[error(
         "set `{0}` has no snapshot to take the sources from: name the folders to back up, or give the \

@@ -43,6 +43,7 @@ impl BackupService {
         before: &Before,
         scanned: &mut Scanned,
         whole: bool,
+        may_rebase: bool,
     ) -> Result<List, BackupError> {
         let blocks = std::mem::take(&mut scanned.blocks);
         let Some(manifest) = before.manifest.as_ref().filter(|_| !whole) else {
@@ -53,7 +54,8 @@ impl BackupService {
             return Ok(List::Same { record, base: manifest.base });
         }
         let delta_bytes: u64 = blocks.iter().map(|block| block.bytes.len() as u64).sum();
-        let rebase = delta_bytes > SMALL_DELTA && delta_bytes * BASE_SHARE > manifest.base_bytes;
+        let rebase =
+            may_rebase && delta_bytes > SMALL_DELTA && delta_bytes * BASE_SHARE > manifest.base_bytes;
         let mut base = BlockWriter::default();
         let mut base_blocks = Vec::new();
         let mut entries = 0;

@@ -1,17 +1,22 @@
 //! BackupService: walk, compare, chunk, seal, send, publish.
 
+mod allowance;
 mod before;
 mod content;
 mod error;
+mod limits;
 mod list;
 mod options;
 mod plan;
+mod ration;
 mod scan;
 mod service;
 mod sink;
 mod sources;
+mod survey;
 
 pub use error::BackupError;
+pub use limits::RunLimits;
 pub use options::{BackupOptions, BackupOutcome};
 pub use plan::{BackupPlan, SampleOptions};
 pub use service::BackupService;

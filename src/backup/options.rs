@@ -1,5 +1,7 @@
 //! What a backup is asked to do, and what came of it.
 
+use super::RunLimits;
+use crate::format::record::snapshot::Missing;
 use crate::format::record::{SnapshotKind, SnapshotState, Tally};
 use crate::model::id::ObjectId;
 use crate::model::set::SetId;
@@ -38,6 +40,8 @@ pub struct BackupOptions {
     pub tags: Vec<String>,
     /// Words for people.
     pub description: Option<String>,
+    /// What this run may spend. A dry run pays no heed to it.
+    pub limits: RunLimits,
     /// How packs are made.
     pub writer: WriterOptions,
     /// A wish to stop.
@@ -61,6 +65,7 @@ impl BackupOptions {
             skip: Vec::new(),
             tags: Vec::new(),
             description: None,
+            limits: RunLimits::default(),
             writer: WriterOptions::default(),
             cancel: Cancel::default(),
         }
@@ -87,4 +92,6 @@ pub struct BackupOutcome {
     pub problems: Vec<Problem>,
     /// How many there were.
     pub problem_count: u64,
+    /// What was not sent, for the run might not spend more.
+    pub missing: Missing,
 }

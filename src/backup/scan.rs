@@ -5,12 +5,12 @@
 use super::BackupError;
 use super::content::{ContentError, ContentReader};
 use super::sink::ChunkSink;
-use crate::files::metadata::{capture, ctime, is_racy, mtime, same};
+use crate::files::metadata::{capture, ctime, is_racy, mtime};
 use crate::files::read::{FileReader, ReadError};
 use crate::files::walk::{Walk, WalkError, Walked};
 use crate::format::entries::{Block, BlockWriter, Change, Merged, Now};
 use crate::format::record::Tally;
-use crate::format::record::snapshot::MAX_PROBLEMS;
+use crate::format::record::snapshot::{MAX_PROBLEMS, Missing};
 use crate::manifest::ManifestError;
 use crate::model::clock::Clock;
 use crate::model::entry::{Content, Entry, Metadata, Node, Piece};
@@ -50,6 +50,19 @@ pub(super) struct Scanned {
     pub(super) bytes_read: u64,
     pub(super) problems: Vec<Problem>,
     pub(super) problem_count: u64,
+    /// What was not sent, for the run may not spend more.
+    pub(super) missing: Missing,
+    /// The limits of the run leave room for what could wait as well.
+    pub(super) roomy: bool,
+}
+
+/// What became of a file that was to be read.
+pub(super) enum Taken {
+    Entry(Entry),
+    /// It cannot be read, or vanished.
+    Gone,
+    /// The run may not spend more.
+    Unsent,
 }
 
 /// What was read under the first name of a file with several.
@@ -70,7 +83,9 @@ pub(super) struct Scan<'a> {
     removed: Option<EntryPath>,
     /// Content of files with several names, by device and inode.
     linked: HashMap<(u64, u64), LinkedContent>,
-    found: Scanned,
+    /// In a run with limits: what was read before this pass, in which no content is read.
+    pub(super) read_before: Option<HashMap<EntryPath, Taken>>,
+    pub(super) found: Scanned,
 }
 
 impl<'a> Scan<'a> {
@@ -90,6 +105,7 @@ impl<'a> Scan<'a> {
             blocks: BlockWriter::default(),
             removed: None,
             linked: HashMap::new(),
+            read_before: None,
             found: Scanned::default(),
         }
     }
@@ -107,7 +123,7 @@ impl<'a> Scan<'a> {
             }
             match walked {
                 Ok(walked) => {
-                    let last = self.catch_up_to(&mut known, &walked.path)?;
+                    let last = catch_up_to(&mut known, &walked.path, |merged| self.gone(merged))?;
                     self.walked(walked, last)?;
                 }
                 Err(WalkError::Vanished { path }) => {
@@ -121,29 +137,6 @@ impl<'a> Scan<'a> {
         }
         self.found.blocks.extend(self.blocks.finish().map_err(unwritable)?);
         Ok(self.found)
-    }
-
-    /// Notes everything known before `path` as gone, and returns what is known of `path`.
-    fn catch_up_to(
-        &mut self,
-        known: &mut Peekable<impl Iterator<Item = Result<Merged, ManifestError>>>,
-        path: &EntryPath,
-    ) -> Result<Option<Merged>, BackupError> {
-        loop {
-            let order = match known.peek() {
-                None => return Ok(None),
-                Some(Err(_)) => Ordering::Less,
-                Some(Ok(merged)) => merged.path().map_or(Ordering::Less, |known| known.cmp(path)),
-            };
-            if order.is_gt() {
-                return Ok(None);
-            }
-            let Some(merged) = known.next().transpose()? else { return Ok(None) };
-            if order.is_eq() {
-                return Ok(Some(merged));
-            }
-            self.gone(&merged)?;
-        }
     }
 
     fn gone(&mut self, merged: &Merged) -> Result<(), BackupError> {
@@ -164,13 +157,8 @@ impl<'a> Scan<'a> {
 
     fn walked(&mut self, walked: Walked, last: Option<Merged>) -> Result<(), BackupError> {
         let last_entry = last.as_ref().and_then(Merged::now);
-        let unchanged = last_entry
-            .filter(|entry| same(entry, &walked.metadata, self.options.ignore_inode))
-            .filter(|entry| !(self.options.read_all && matches!(entry.node, Node::File(_))));
-        let unchanged = match unchanged {
-            Some(entry) if self.options.check_chunks && !self.has_all_chunks(entry)? => None,
-            unchanged => unchanged,
-        };
+        let is_unchanged = self.is_unchanged(last_entry, &walked)?;
+        let unchanged = last_entry.filter(|_| is_unchanged);
         // What lies below something noted as gone must be put again to be there.
         let put_all = self.options.whole || self.is_below_removed(&walked.path);
         if let Some(entry) = unchanged {
@@ -184,9 +172,13 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let action = if last_entry.is_some() { FileAction::Changed } else { FileAction::New };
-        let Some(entry) = self.take(walked)? else {
-            // It could not be read, or vanished: what was known of it is gone.
-            return last.map_or(Ok(()), |merged| self.gone(&merged));
+        let bytes = walked.metadata.len();
+        let path = walked.path.clone();
+        let entry = match self.take(walked)? {
+            Taken::Entry(entry) => entry,
+            // What was known of it is gone.
+            Taken::Gone => return last.map_or(Ok(()), |merged| self.gone(&merged)),
+            Taken::Unsent => return self.unsent(&path, bytes, last, put_all),
         };
         let equal = |last: &Entry| {
             // That it was read right after a change is no change.
@@ -206,11 +198,35 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    /// Leaves a file as it was in the last state; one that was not there stays away.
+    fn unsent(
+        &mut self,
+        path: &EntryPath,
+        bytes: u64,
+        last: Option<Merged>,
+        put_all: bool,
+    ) -> Result<(), BackupError> {
+        self.found.missing.add(path.display(), bytes);
+        let Some(last) = last else { return Ok(()) };
+        let kept = match last.now() {
+            // What lay below it is gone.
+            Some(entry) if entry.node == Node::Folder => None,
+            Some(entry) if self.options.check_chunks && !self.has_all_chunks(entry)? => None,
+            kept => kept,
+        };
+        let Some(entry) = kept else { return self.gone(&last) };
+        self.count(entry, FileAction::Unmodified);
+        if last.now != Now::AsBase || put_all {
+            self.push(&Change::Put(entry.clone()))?;
+        }
+        Ok(())
+    }
+
     fn is_below_removed(&self, path: &EntryPath) -> bool {
         self.removed.as_ref().is_some_and(|removed| path.below(removed).is_some())
     }
 
-    fn has_all_chunks(&self, entry: &Entry) -> Result<bool, RepositoryError> {
+    pub(super) fn has_all_chunks(&self, entry: &Entry) -> Result<bool, RepositoryError> {
         let Node::File(content) = &entry.node else { return Ok(true) };
         for piece in &content.pieces {
             if let Piece::Chunk(id) = piece
@@ -222,26 +238,29 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    /// Takes down an entry with its content; none if it cannot be read or vanished.
-    fn take(&mut self, walked: Walked) -> Result<Option<Entry>, BackupError> {
+    /// Takes down an entry with its content.
+    fn take(&mut self, walked: Walked) -> Result<Taken, BackupError> {
         if walked.metadata.is_file() {
-            return self.take_file(walked);
+            return match &mut self.read_before {
+                Some(read) => Ok(read.remove(&walked.path).unwrap_or(Taken::Unsent)),
+                None => self.take_file(walked),
+            };
         }
         let shown = walked.path.display();
         let captured = match capture(&walked.disk_path, &walked.metadata) {
             Ok(captured) => captured,
             Err(error) => {
                 self.problem(shown, error.to_string());
-                return Ok(None);
+                return Ok(Taken::Gone);
             }
         };
         if let Some(problem) = captured.problem {
             self.problem(shown, problem.to_string());
         }
-        Ok(Some(Entry { path: walked.path, node: captured.node, meta: captured.meta }))
+        Ok(Taken::Entry(Entry { path: walked.path, node: captured.node, meta: captured.meta }))
     }
 
-    fn take_file(&mut self, mut walked: Walked) -> Result<Option<Entry>, BackupError> {
+    pub(super) fn take_file(&mut self, mut walked: Walked) -> Result<Taken, BackupError> {
         let shown = walked.path.display();
         let mut attempt = 1;
         loop {
@@ -250,9 +269,10 @@ impl<'a> Scan<'a> {
             let (content, metadata, changed) = match self.read(&walked) {
                 Ok(read) => read,
                 Err(ContentError::Repository(error)) => return Err(error.into()),
+                Err(ContentError::NotAllowed) => return Ok(Taken::Unsent),
                 Err(ContentError::File(ReadError::Vanished { path })) => {
                     self.observer.event(Event::Notice(&format!("{} vanished meanwhile", path.display())));
-                    return Ok(None);
+                    return Ok(Taken::Gone);
                 }
                 Err(ContentError::File(ReadError::Replaced { .. })) if attempt < READ_ATTEMPTS => {
                     // Saved anew by an editor, most likely.
@@ -264,14 +284,14 @@ impl<'a> Scan<'a> {
                         }
                         Ok(_) => {
                             self.problem(shown, "it was replaced by something else meanwhile".to_owned());
-                            return Ok(None);
+                            return Ok(Taken::Gone);
                         }
                         Err(_) => continue,
                     }
                 }
                 Err(ContentError::File(error)) => {
                     self.problem(shown, error.to_string());
-                    return Ok(None);
+                    return Ok(Taken::Gone);
                 }
             };
             if changed && attempt < READ_ATTEMPTS {
@@ -282,7 +302,7 @@ impl<'a> Scan<'a> {
                 Ok(captured) => captured,
                 Err(error) => {
                     self.problem(shown, error.to_string());
-                    return Ok(None);
+                    return Ok(Taken::Gone);
                 }
             };
             if let Some(problem) = captured.problem {
@@ -299,7 +319,7 @@ impl<'a> Scan<'a> {
                 let seen = LinkedContent { content: content.clone(), mtime: meta.mtime, ctime: meta.ctime };
                 self.linked.insert((meta.device, meta.inode), seen);
             }
-            return Ok(Some(Entry { path: walked.path, node: Node::File(content), meta }));
+            return Ok(Taken::Entry(Entry { path: walked.path, node: Node::File(content), meta }));
         }
     }
 
@@ -348,6 +368,29 @@ impl<'a> Scan<'a> {
         if self.found.problems.len() < MAX_PROBLEMS {
             self.found.problems.push(problem);
         }
+    }
+}
+
+/// Hands everything known before `path` to `gone`, and returns what is known of `path`.
+pub(super) fn catch_up_to(
+    known: &mut Peekable<impl Iterator<Item = Result<Merged, ManifestError>>>,
+    path: &EntryPath,
+    mut gone: impl FnMut(&Merged) -> Result<(), BackupError>,
+) -> Result<Option<Merged>, BackupError> {
+    loop {
+        let order = match known.peek() {
+            None => return Ok(None),
+            Some(Err(_)) => Ordering::Less,
+            Some(Ok(merged)) => merged.path().map_or(Ordering::Less, |known| known.cmp(path)),
+        };
+        if order.is_gt() {
+            return Ok(None);
+        }
+        let Some(merged) = known.next().transpose()? else { return Ok(None) };
+        if order.is_eq() {
+            return Ok(Some(merged));
+        }
+        gone(&merged)?;
     }
 }
 

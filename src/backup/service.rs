@@ -1,8 +1,10 @@
 //! A backup from beginning to end.
 
+use super::allowance::{Allowance, Fixed};
 use super::before::Before;
 use super::content::ContentReader;
 use super::list::List;
+use super::ration::RationedWriter;
 use super::scan::{Scan, ScanOptions, Scanned};
 use super::sink::{ChunkSink, DrySink};
 use super::sources::{self, Chosen};
@@ -14,9 +16,10 @@ use crate::format::record::{IndexRef, ManifestRef, Snapshot, SnapshotHead, Snaps
 use crate::manifest::Manifests;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Stage};
-use crate::repository::writer::{PackWriter, Sending};
+use crate::repository::writer::{PackWriter, Sending, fitting};
 use crate::repository::{Repository, RepositoryError};
 use crate::store::TrafficCount;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Packs that turn out not to be on the remote are made and sent again; so often in all.
@@ -26,6 +29,12 @@ const PASSES: usize = 3;
 pub struct BackupService {
     pub(super) repository: Repository,
     pub(super) manifests: Manifests,
+}
+
+/// Where a run began.
+struct Start {
+    time: Timestamp,
+    traffic: TrafficCount,
 }
 
 /// What lies on the remote before the record does.
@@ -50,8 +59,13 @@ impl BackupService {
         options: BackupOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<BackupOutcome, BackupError> {
-        let started = self.repository.clock().now();
-        let traffic = self.repository.store().traffic();
+        let start = Start { time: self.repository.clock().now(), traffic: self.repository.store().traffic() };
+        let minimum = self.repository.commit_requests()?;
+        if options.limits.stop_at.is_some_and(|stop| start.time >= stop)
+            || options.limits.requests.is_some_and(|limit| limit < minimum)
+        {
+            return Err(BackupError::LimitsTooSmall);
+        }
         let set = &options.set;
         let lock = self.repository.state().try_lock(&format!("set {}\n{}", set.host, set.name))?;
         let _one_at_a_time = lock.ok_or_else(|| RepositoryError::Busy(format!("set `{}`", set.name)))?;
@@ -62,16 +76,23 @@ impl BackupService {
             cancel: options.cancel.clone(),
         };
 
-        let mut outcome = match self.attempt(&options, &sending, started).await {
-            Err(BackupError::Repository(error @ RepositoryError::HistoryGone(_))) => {
-                // What was lost is put back or forgotten by now: this time nothing is built on it.
-                observer.event(Event::Problem(&Problem::new("the repository", error.to_string())));
-                self.attempt(&options, &sending, started).await?
+        let mut gone_before = false;
+        let mut outcome = loop {
+            let limit = self.repository.object_limit()?;
+            match self.attempt(&options, &sending, &start).await {
+                Err(BackupError::Repository(error @ RepositoryError::HistoryGone(_))) if !gone_before => {
+                    // What was lost is put back or forgotten by now: this time nothing is built on it.
+                    observer.event(Event::Problem(&Problem::new("the repository", error.to_string())));
+                    gone_before = true;
+                }
+                // Smaller pieces than those that were under way. The limit falls by half each time.
+                Err(BackupError::Repository(RepositoryError::ObjectTooLarge { .. }))
+                    if self.repository.object_limit()? != limit => {}
+                outcome => break outcome?,
             }
-            outcome => outcome?,
         };
-        outcome.traffic = self.repository.store().traffic().since(&traffic);
-        self.note_rate(started, &outcome.traffic)?;
+        outcome.traffic = self.repository.store().traffic().since(&start.traffic);
+        self.note_rate(start.time, &outcome.traffic)?;
         Ok(outcome)
     }
 
@@ -79,7 +100,7 @@ impl BackupService {
         &self,
         options: &BackupOptions,
         sending: &Sending,
-        started: Timestamp,
+        start: &Start,
     ) -> Result<BackupOutcome, BackupError> {
         let observer = &sending.observer;
         observer.event(Event::Stage { stage: Stage::Opening, files: None, bytes: None });
@@ -93,7 +114,7 @@ impl BackupService {
         });
         match options.dry_run {
             true => self.try_out(options, &chosen, &before, sending).await,
-            false => self.back_up(options, &chosen, before, sending, started).await,
+            false => self.back_up(options, &chosen, before, sending, start).await,
         }
     }
 
@@ -103,20 +124,25 @@ impl BackupService {
         chosen: &Chosen,
         before: Before,
         sending: &Sending,
-        started: Timestamp,
+        start: &Start,
     ) -> Result<BackupOutcome, BackupError> {
         let doubt = before.doubt;
         let Made { mut scanned, list, manifest, index, packs } =
-            self.scan_and_send(options, chosen, before, sending).await?;
+            self.scan_and_send(options, chosen, before, sending, start).await?;
         scanned.tally.bytes_added = packs.iter().map(|pack| pack.size).sum();
+        let may_wait = options.limits.counts() && !scanned.roomy;
         let mut outcome = outcome_of(scanned, &chosen.problems, list.kind());
         sending.observer.event(Event::Stage { stage: Stage::Committing, files: None, bytes: None });
-        let head = self.head(options, chosen, &outcome, started);
+        let head = self.head(options, chosen, &outcome, start.time);
         let introduced: Vec<_> = packs.iter().map(|pack| pack.object).collect();
         let snapshot = Snapshot { head, manifest, index };
         let id = self.repository.publish_snapshot(snapshot, &introduced, doubt).await?;
         self.keep(&options.set, id, &list, doubt)?;
         outcome.snapshot = Some(id);
+        if may_wait {
+            // A checkpoint is not counted in, and can wait.
+            return Ok(outcome);
+        }
         // The snapshot stands, whatever becomes of the checkpoint.
         let problems = match self.repository.checkpoint_if_due(sending).await {
             Ok(problems) => problems,
@@ -151,11 +177,18 @@ impl BackupService {
         chosen: &Chosen,
         mut before: Before,
         sending: &Sending,
+        start: &Start,
     ) -> Result<Made, BackupError> {
         let repository = &self.repository;
         for _ in 0..PASSES {
             let writer = PackWriter::start(repository, sending)?;
-            let (scanned, writer) = self.scan(options, chosen, &before, writer, sending).await?;
+            let (scanned, writer) = if options.limits.any() {
+                let rationed = self.ration(writer, options, chosen, sending, start)?;
+                let (scanned, rationed) = self.scan(options, chosen, &before, rationed, sending).await?;
+                (scanned, rationed.writer)
+            } else {
+                self.scan(options, chosen, &before, writer, sending).await?
+            };
             let mut scanned = match scanned {
                 Ok(scanned) => scanned,
                 Err(error) => {
@@ -166,7 +199,8 @@ impl BackupService {
             };
             writer.finish().await?;
             let whole = before.needs_whole_list(options);
-            let list = self.choose_list(&before, &mut scanned, whole)?;
+            let may_rebase = scanned.roomy || !options.limits.counts();
+            let list = self.choose_list(&before, &mut scanned, whole, may_rebase)?;
             let manifest = self.place_list(&list, sending).await?;
             let mut packs = repository.packs_of_run(&sending.run)?;
             let (index, tail) = repository.place_index(sending, &packs).await?;
@@ -188,6 +222,43 @@ impl BackupService {
         Err(RepositoryError::NotStanding { object, symptom }.into())
     }
 
+    /// A writer that keeps to the limits. What was spent before counts.
+    fn ration(
+        &self,
+        writer: PackWriter,
+        options: &BackupOptions,
+        chosen: &Chosen,
+        sending: &Sending,
+        start: &Start,
+    ) -> Result<RationedWriter, BackupError> {
+        let repository = &self.repository;
+        let spent = repository.store().traffic().since(&start.traffic);
+        let leftovers = repository.packs_of_run(&sending.run)?;
+        let folders: BTreeSet<_> = leftovers.iter().map(|pack| pack.folder).collect();
+        let texts = [&chosen.includes, &chosen.excludes, &options.tags]
+            .into_iter()
+            .flatten()
+            .chain(&options.description);
+        let head_bytes: usize = texts.map(|text| text.len() + 8).sum::<usize>()
+            + chosen.records.iter().map(|source| source.path.len() + 8).sum::<usize>()
+            + chosen
+                .problems
+                .iter()
+                .map(|problem| problem.subject.len() + problem.message.len() + 8)
+                .sum::<usize>();
+        let fixed = Fixed {
+            spent: (spent.total(), spent.bytes_up),
+            commit_requests: repository.commit_requests()?,
+            leftover_folders: folders.len() as u64,
+            leftover_index: PackEntry::write_all(&leftovers).len() as u64,
+            head_bytes: head_bytes as u64,
+            inline_bytes: repository.inline_bytes()? as u64,
+            pack_bytes: repository.object_limit()?.unwrap_or(u64::MAX).min(options.writer.pack_bytes as u64),
+        };
+        let allowance = Allowance::new(options.limits, fixed);
+        Ok(RationedWriter::new(writer, allowance, repository.clock().clone()))
+    }
+
     pub(super) async fn scan<S: ChunkSink + 'static>(
         &self,
         options: &BackupOptions,
@@ -201,9 +272,15 @@ impl BackupService {
             one_file_system: chosen.one_file_system,
             skip: options.skip.clone(),
         };
-        let walk = Walk::new(&chosen.sources, chosen.root.clone(), chosen.filter.clone(), walk_options);
-        let known = self.manifests.entries(before.manifest.as_ref());
-        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone())
+        let walk = || {
+            let options = walk_options.clone();
+            Walk::new(&chosen.sources, chosen.root.clone(), chosen.filter.clone(), options)
+        };
+        let known = || self.manifests.entries(before.manifest.as_ref());
+        let first = (options.limits.any() && !options.dry_run).then(|| (walk(), known()));
+        let (walk, known) = (walk(), known());
+        let most = self.repository.object_limit()?.map_or(usize::MAX, fitting);
+        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most)
             .of_sample(sink.sample());
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());
         let scan_options = ScanOptions {
@@ -214,7 +291,9 @@ impl BackupService {
             cancel: options.cancel.clone(),
         };
         let scanning = tokio::task::spawn_blocking(move || {
-            let scanned = Scan::new(scan_options, reader, &mut sink, clock, observer).run(walk, known);
+            let mut scan = Scan::new(scan_options, reader, &mut sink, clock, observer);
+            let read = first.map_or(Ok(()), |(walk, known)| scan.read_by_worth(walk, known));
+            let scanned = read.and_then(|()| scan.run(walk, known));
             (scanned, sink)
         });
         Ok(scanning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?)
@@ -242,6 +321,7 @@ impl BackupService {
             tally: outcome.tally,
             problems: outcome.problems.clone(),
             problem_count: outcome.problem_count,
+            missing: outcome.missing.clone(),
         }
     }
 }
@@ -254,11 +334,16 @@ pub(super) fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKi
     BackupOutcome {
         snapshot: None,
         kind,
-        state: if problem_count == 0 { SnapshotState::Whole } else { SnapshotState::Incomplete },
+        state: match (scanned.missing.files, problem_count) {
+            (0, 0) => SnapshotState::Whole,
+            (0, _) => SnapshotState::Incomplete,
+            _ => SnapshotState::Partial,
+        },
         tally: scanned.tally,
         bytes_read: scanned.bytes_read,
         traffic: TrafficCount::default(),
         problems,
         problem_count,
+        missing: scanned.missing,
     }
 }

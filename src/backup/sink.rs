@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 /// Takes chunks.
 pub(super) trait ChunkSink: Send {
-    /// Takes a chunk, unless it is there already.
-    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError>;
+    /// Takes a chunk, unless it is there already. False where the run may not spend more.
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<bool, RepositoryError>;
 
     /// Whether a chunk is there already.
     fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError>;
@@ -21,11 +21,33 @@ pub(super) trait ChunkSink: Send {
 
     /// So many bytes of content were not read.
     fn passed_over(&mut self, _bytes: u64) {}
+
+    /// The list of files grows by so many bytes.
+    fn list_grows(&mut self, _bytes: u64) {}
+
+    /// The names of what is missing take so many bytes.
+    fn names_take(&mut self, _bytes: u64) {}
+
+    /// Whether what was taken can be committed within the limits of the run.
+    fn fits(&self) -> bool {
+        true
+    }
+
+    /// Whether so many bytes of content in so many files may be taken with room to spare, so that
+    /// nothing has to be left out or put off.
+    fn covers(&self, _bytes: u64, _files: u64) -> bool {
+        true
+    }
+
+    /// About how many bytes may still be taken.
+    fn left(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 impl ChunkSink for PackWriter {
-    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
-        PackWriter::add(self, id, content).map(drop)
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<bool, RepositoryError> {
+        PackWriter::add(self, id, content).map(|_| true)
     }
 
     fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError> {
@@ -48,11 +70,11 @@ impl DrySink {
 }
 
 impl ChunkSink for DrySink {
-    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<bool, RepositoryError> {
         if !self.knows(&id)? && self.seen.insert(id) {
             self.new_bytes += content.len() as u64;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError> {

@@ -30,8 +30,9 @@ impl CheckService {
         let problems = repository.catch_up().await?;
         let packs = structure::packs(repository)?;
         let snapshots = repository.snapshots()?;
+        let (cost, looked_at) = repository.cost_of_look()?;
         let mut plan = CheckPlan {
-            cost: repository.cost_of_look()?,
+            cost,
             snapshots: snapshots.len() as u64,
             packs: packs.len() as u64,
             packs_read: 0,
@@ -40,7 +41,9 @@ impl CheckService {
         let records = repository.known_records()?;
         // The root has the descriptor and two folders.
         add_listing(&mut plan.cost, 3);
-        by_folder(records.iter().map(|(folder, _)| *folder), &mut plan.cost);
+        // What the look lists is not listed again.
+        let others = records.iter().map(|(folder, _)| *folder).filter(|folder| !looked_at.contains(folder));
+        by_folder(others, &mut plan.cost);
         by_folder(packs.iter().map(|pack| pack.folder), &mut plan.cost);
 
         let all_bytes = packs.iter().map(|pack| pack.size).sum::<u64>();

@@ -27,7 +27,8 @@ impl CheckService {
         let before = repository.store().traffic();
         let mut outcome = CheckOutcome::default();
         observer.event(Event::Stage { stage: Stage::CheckingStructure, files: None, bytes: None });
-        outcome.problems.extend(repository.catch_up().await?);
+        let (problems, look) = repository.catch_up_by_looking().await?;
+        outcome.problems.extend(problems);
         for problem in repository.chain_problems(&[])? {
             if !outcome.problems.contains(&problem) {
                 outcome.problems.push(problem);
@@ -35,7 +36,7 @@ impl CheckService {
         }
         let packs = structure::packs(repository)?;
         outcome.packs = packs.len() as u64;
-        let mut damage: Vec<Damage> = structure::check(repository, &packs, &mut outcome).await?;
+        let mut damage: Vec<Damage> = structure::check(repository, &packs, &look, &mut outcome).await?;
 
         let chosen = match options.read_data {
             ReadData::Nothing => Vec::new(),

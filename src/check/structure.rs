@@ -7,6 +7,7 @@ use crate::format::descriptor::MAX_DESCRIPTOR_BYTES;
 use crate::format::names;
 use crate::format::pack::PackEntry;
 use crate::progress::Problem;
+use crate::repository::log::Look;
 use crate::repository::{Repository, RepositoryError};
 use crate::state::meta::Meta;
 use crate::store::ErrorKind;
@@ -18,10 +19,12 @@ pub(super) fn packs(repository: &Repository) -> Result<Vec<Arc<PackEntry>>, Repo
     repository.recorded_packs()?.into_iter().map(|number| repository.pack(number)).collect()
 }
 
-/// Goes through the listings of descriptor, records and packs.
+/// Goes through the listings of descriptor, records and packs. What `look` has listed is not asked
+/// for again.
 pub(super) async fn check(
     repository: &Repository,
     packs: &[Arc<PackEntry>],
+    look: &Look,
     outcome: &mut CheckOutcome,
 ) -> Result<Vec<Damage>, RepositoryError> {
     let root = repository.store().list("").await?;
@@ -35,7 +38,7 @@ pub(super) async fn check(
     if let Some(reason) = reason {
         outcome.problems.push(descriptor_problem(descriptor, reason));
     }
-    records(repository, outcome).await?;
+    records(repository, look, outcome).await?;
 
     let mut damage = Vec::new();
     let mut by_folder: BTreeMap<u32, Vec<&Arc<PackEntry>>> = BTreeMap::new();
@@ -44,11 +47,7 @@ pub(super) async fn check(
         repository.unrecorded_packs()?.iter().map(|pack| pack.object.to_string()).collect();
     for (folder, packs) in by_folder {
         let path = names::folder(names::PACKS, folder);
-        let mut listed: BTreeMap<String, Option<u64>> = match repository.store().list(&path).await {
-            Ok(listing) => listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect(),
-            Err(error) if error.is_not_found() => BTreeMap::new(),
-            Err(error) => return Err(error.into()),
-        };
+        let mut listed = listed(repository, &path).await?;
         for pack in packs {
             let size = listed.remove(&pack.object.to_string()).flatten();
             if size == Some(pack.size) {
@@ -84,6 +83,18 @@ pub(super) async fn check(
     Ok(damage)
 }
 
+/// Names and sizes of what a folder holds: nothing, if it is missing.
+async fn listed(
+    repository: &Repository,
+    folder: &str,
+) -> Result<BTreeMap<String, Option<u64>>, RepositoryError> {
+    match repository.store().list(folder).await {
+        Ok(listing) => Ok(listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect()),
+        Err(error) if error.is_not_found() => Ok(BTreeMap::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn descriptor_problem(descriptor: String, reason: &str) -> Problem {
     let message = format!(
         "{reason}: without this descriptor no empty machine can open the repository; put it back from this \
@@ -92,17 +103,19 @@ fn descriptor_problem(descriptor: String, reason: &str) -> Problem {
     Problem::new(descriptor, message)
 }
 
-async fn records(repository: &Repository, outcome: &mut CheckOutcome) -> Result<(), RepositoryError> {
+async fn records(
+    repository: &Repository,
+    look: &Look,
+    outcome: &mut CheckOutcome,
+) -> Result<(), RepositoryError> {
     let mut by_folder: BTreeMap<u32, Vec<names::RecordName>> = BTreeMap::new();
     for (folder, name) in repository.known_records()? {
         by_folder.entry(folder).or_default().push(name);
     }
     for (folder, known) in by_folder {
-        let path = names::folder(names::LOG, folder);
-        let listed: BTreeMap<String, Option<u64>> = match repository.store().list(&path).await {
-            Ok(listing) => listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect(),
-            Err(error) if error.is_not_found() => BTreeMap::new(),
-            Err(error) => return Err(error.into()),
+        let listed = match look.records_in(folder) {
+            Some(listed) => listed,
+            None => listed(repository, &names::folder(names::LOG, folder)).await?,
         };
         for name in known {
             // The size is known of records whose bytes are kept here; what a listing said before

@@ -1,9 +1,10 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
-use super::parse::{self, PackSize, Percent};
+use super::parse::{self, LongestWait, PackSize, Percent, Size};
+use crate::config::{Compression, Uploads};
 use crate::model::time::Timestamp;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 #[command(name = "filbert", version, propagate_version = true, subcommand_required = true)]
 #[command(after_help = "Passwords come from FILBERT_PASSWORD and FILBERT_WEBDAV_PASSWORD, each also as \
 ..._FILE or ..._COMMAND, from the settings, or from a prompt.\n\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read or were left alone, \
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, did not fit the limits, or were left alone, \
 10 no repository there, 11 the set is being backed up already, 12 wrong encryption password, \
 130 interrupted.")]
 pub(super) struct Arguments {
@@ -39,6 +40,15 @@ pub(super) struct GlobalArguments {
     /// How large packs are made
     #[arg(long, global = true, value_name = "SIZE", env = "FILBERT_PACK_SIZE", hide_env_values = true)]
     pub pack_size: Option<PackSize>,
+    /// Wait no longer than this for the request budget; what is not done by then is for the next run
+    #[arg(long, global = true, value_name = "TIME", env = "FILBERT_MAX_WAIT", hide_env_values = true)]
+    pub max_wait: Option<LongestWait>,
+    /// How hard data is compressed: `auto` follows the line, or a level from 1 to 19
+    #[arg(long, global = true, value_name = "LEVEL", env = "FILBERT_COMPRESSION", hide_env_values = true)]
+    pub compression: Option<Compression>,
+    /// Packs on their way at the same time: `auto` follows the line, or 1 to 8
+    #[arg(long, global = true, value_name = "N", env = "FILBERT_UPLOADS", hide_env_values = true)]
+    pub uploads: Option<Uploads>,
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", env = "FILBERT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
@@ -106,6 +116,15 @@ pub(super) struct BackupArguments {
     /// Back up folders marked as caches by CACHEDIR.TAG as well
     #[arg(long)]
     pub no_cachedir_tag: bool,
+    /// Spend at most so many requests, for all sets together; what does not fit waits
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<u64>,
+    /// Send at most so much, such as 500MB; what does not fit waits
+    #[arg(long, value_name = "SIZE")]
+    pub max_upload: Option<Size>,
+    /// Take up nothing new from then on: RFC 3339, `2026-11-20 12:00` or 06:30 (local), or 2h from now
+    #[arg(long, value_name = "TIME", value_parser = parse::deadline)]
+    pub stop_at: Option<Timestamp>,
     /// Back up as this machine
     #[arg(long, value_name = "HOST", hide = true)]
     pub host: Option<String>,
@@ -209,6 +228,18 @@ pub(super) struct DemoArguments {
     /// The folder to show it with; its files are copied first and never changed
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+    /// The server to show it on
+    #[arg(long, value_enum, value_name = "SERVER", default_value_t = DemoServer::Plain)]
+    pub server: DemoServer,
+}
+
+/// The servers that the demo can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoServer {
+    /// A WebDAV server without rules of its own
+    Plain,
+    /// An emulated Nutstore with a free account (built with `--features testing`)
+    Nutstore,
 }
 
 #[derive(Debug, Args)]

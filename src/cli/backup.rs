@@ -6,11 +6,12 @@ use super::environment;
 use super::error::CliError;
 use super::estimate;
 use super::exit::Exit;
-use super::render::{Requests, counted, requests, size};
+use super::limits;
+use super::render::{MissingCount, Requests, counted, missing_names, requests, size};
 use super::session::{Opened, Session};
 use super::told;
 use super::which::state_word;
-use crate::backup::{BackupOptions, BackupOutcome, BackupService};
+use crate::backup::{BackupError, BackupOptions, BackupOutcome, BackupService};
 use crate::config::SetSettings;
 use crate::format::record::{SnapshotKind, SnapshotState};
 use crate::model::set::SetId;
@@ -36,6 +37,7 @@ struct Summary<'a> {
     bytes_received: u64,
     requests: Requests,
     problems: u64,
+    missing: MissingCount,
     duration_ms: u64,
     dry_run: bool,
 }
@@ -47,10 +49,21 @@ pub(super) async fn run(session: &Session, wish: &BackupArguments) -> Result<Exi
     }
     expect_sets(session)?;
     let mut exit = Exit::Done;
-    for (name, _) in &session.settings.sets {
+    let mut sets: Vec<_> = session.settings.sets.iter().collect();
+    sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.priority));
+    for (number, (name, _)) in sets.into_iter().enumerate() {
         session.output.note(&format!("set {name}:"));
         let ended = one_set(session, wish, name, &mut opened).await;
-        let ended = ended.unwrap_or_else(|error| told(session.output, &error));
+        let ended = match ended {
+            // The sets before it took what there was.
+            Err(CliError::Backup(BackupError::LimitsTooSmall)) if number > 0 => {
+                session.output.warn(&format!(
+                    "set {name} is left out: the limits of this run are used up; the next run goes on"
+                ));
+                Exit::NotAll
+            }
+            ended => ended.unwrap_or_else(|error| told(session.output, &error)),
+        };
         exit = exit.worse(ended);
         if session.interrupt.cancel.is_cancelled() {
             return Ok(exit.worse(Exit::Interrupted));
@@ -75,11 +88,12 @@ async fn one_set(
     session: &Session,
     wish: &BackupArguments,
     name: &str,
-    opened: &mut Vec<Opened>,
+    all: &mut Vec<Opened>,
 ) -> Result<Exit, CliError> {
     let started = Instant::now();
-    let (opened, before) = open(session, name, opened).await?;
-    let options = options(session, wish, name, &opened);
+    let (opened, before) = open(session, name, all).await?;
+    let limits = limits::left(wish, all, opened.guard.as_deref())?;
+    let options = BackupOptions { limits, ..options(session, wish, name, &opened) };
     let set = options.set.clone();
     let service = BackupService::new(opened.repository.clone());
     let estimate = estimate::start(&opened, &options, &session.display);
@@ -171,6 +185,7 @@ fn summary<'a>(
         bytes_received: traffic.bytes_down,
         requests: Requests(traffic),
         problems: outcome.problem_count,
+        missing: (&outcome.missing).into(),
         duration_ms,
         dry_run,
     }
@@ -208,6 +223,14 @@ fn tell(
         requests(traffic),
         started.elapsed().as_secs_f64()
     ));
+    if outcome.missing.files > 0 {
+        output.warn(&format!(
+            "{} ({}) did not fit the limits of this run: the snapshot is partial, and the next run goes on",
+            counted(outcome.missing.files, "file"),
+            size(outcome.missing.bytes)
+        ));
+        missing_names(&outcome.missing).iter().for_each(|line| output.note(line));
+    }
     if outcome.problem_count > 0 {
         output.warn(&format!(
             "{} could not be backed up (see above); the snapshot is {}",

@@ -6,10 +6,13 @@ use super::environment;
 use super::error::CliError;
 use super::secret::Wanted;
 use crate::config::{AuthSetting, Place, RepositorySettings, Settings, choose_repository, parse_pack_size};
+use crate::guard::{Guard, Limits, Profile};
 use crate::model::clock::SystemClock;
+use crate::repository::writer::Choice;
 use crate::store::{Auth, FolderStore, SharedStore, WebdavOptions, WebdavStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A repository that is meant.
 #[derive(Debug, Clone)]
@@ -24,6 +27,10 @@ pub(super) struct Destination {
     pub password: Wanted,
     /// Bytes of a pack, if somebody said so.
     pub pack_bytes: Option<usize>,
+    /// The level of compression.
+    pub level: Choice<i32>,
+    /// Packs on their way at the same time.
+    pub uploads: Choice<usize>,
     webdav_password: Wanted,
     webdav_user: Option<String>,
     section: Option<RepositorySettings>,
@@ -70,14 +77,44 @@ impl Destination {
                 command: of_section.and_then(|section| section.webdav_password_command.clone()),
             },
             pack_bytes: arguments.pack_size.map(|size| size.0).or(size),
+            level: arguments
+                .compression
+                .or(of_section.and_then(|section| section.compression))
+                .map_or(Choice::Auto, |level| level.0),
+            uploads: arguments
+                .uploads
+                .or(of_section.and_then(|section| section.uploads))
+                .map_or(Choice::Auto, |uploads| uploads.0),
             place,
             webdav_user,
             section,
         })
     }
 
-    /// The store there. May ask for the WebDAV password; sends nothing.
-    pub fn store(&self) -> Result<SharedStore, CliError> {
+    /// The account at a server and what it allows; none for a local folder. All repositories of a
+    /// user on a server are on one account.
+    pub fn account(&self) -> Result<Option<(String, Limits)>, CliError> {
+        let Place::Url(url) = &self.place else { return Ok(None) };
+        let Ok(url) = url::Url::parse(url.trim()) else { return Ok(None) };
+        let host = url.host_str().unwrap_or_default();
+        let limits = match &self.section {
+            Some(section) => section.limits(host).map_err(|error| CliError::Usage(error.to_string()))?,
+            None => Profile::of_host(host).limits(),
+        };
+        let user = self.webdav_user.as_deref().unwrap_or_default();
+        let name = blake3::hash(format!("{user}\n{}", url.origin().ascii_serialization()).as_bytes());
+        Ok(Some((name.to_hex()[..16].to_owned(), limits)))
+    }
+
+    /// The longest wait for the budget that the settings allow.
+    pub fn longest_wait(&self) -> Result<Option<Duration>, CliError> {
+        let section = self.section.as_ref();
+        let longest = section.map_or(Ok(None), |section| section.longest_wait());
+        longest.map_err(|error| CliError::Usage(error.to_string()))
+    }
+
+    /// The store there, guarded. May ask for the WebDAV password; sends nothing.
+    pub fn store(&self, guard: Option<Arc<Guard>>) -> Result<SharedStore, CliError> {
         let url = match &self.place {
             Place::Folder(folder) => return Ok(Arc::new(FolderStore::new(folder))),
             Place::Url(url) => url,
@@ -111,7 +148,11 @@ impl Destination {
             }
             None => {}
         }
-        Ok(Arc::new(WebdavStore::new(&options, Arc::new(SystemClock))?))
+        let store = WebdavStore::new(&options, Arc::new(SystemClock))?;
+        Ok(match guard {
+            Some(guard) => Arc::new(store.guarded_by(guard)),
+            None => Arc::new(store),
+        })
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
             of_repository(error)
         }
         CliError::Recovery(RecoveryError::Repository(error)) => of_repository(error),
+        CliError::Backup(BackupError::LimitsTooSmall) => Exit::NotAll,
         CliError::Backup(BackupError::Filter(_)) | CliError::Recovery(RecoveryError::Filter(_)) => {
             Exit::Usage
         }
@@ -72,6 +73,7 @@ fn of_repository(error: &RepositoryError) -> Exit {
         RepositoryError::Busy(_) => Exit::Busy,
         RepositoryError::WrongPassword(_) => Exit::WrongPassword,
         RepositoryError::Cancelled => Exit::Interrupted,
+        RepositoryError::Store(error) if error.kind.comes_to_an_end() => Exit::NotAll,
         _ => Exit::Failed,
     }
 }

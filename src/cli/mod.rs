@@ -13,6 +13,7 @@ mod estimate;
 mod exit;
 mod init;
 mod interrupt;
+mod limits;
 mod ls;
 mod output;
 mod parse;
@@ -26,7 +27,8 @@ mod session;
 mod snapshots;
 mod which;
 
-use args::{Arguments, Command};
+use crate::guard::Purpose;
+use args::{Arguments, Command, PlanCommand};
 use clap::Parser;
 use error::CliError;
 use exit::{Exit, exit_of};
@@ -72,13 +74,17 @@ fn told(output: Output, error: &CliError) -> Exit {
 
 async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
     let global = arguments.global;
-    let session = || Session::start(global.clone());
+    let session = || Session::start(global.clone(), Purpose::Other);
+    let reading = || Session::start(global.clone(), Purpose::Restore);
     match arguments.command {
         Command::Init => init::run(&session()?).await,
         Command::Backup(wish) => backup::run(&session()?, &wish).await,
-        Command::Snapshots(wish) => snapshots::run(&session()?, &wish).await,
-        Command::Ls(wish) => ls::run(&session()?, &wish).await,
-        Command::Restore(wish) => restore::run(&session()?, wish).await,
+        Command::Snapshots(wish) => snapshots::run(&reading()?, &wish).await,
+        Command::Ls(wish) => ls::run(&reading()?, &wish).await,
+        Command::Restore(wish) => restore::run(&reading()?, wish).await,
+        Command::Plan(wish) if matches!(wish.command, PlanCommand::Restore(_)) => {
+            plan::run(&reading()?, wish).await
+        }
         Command::Plan(wish) => plan::run(&session()?, wish).await,
         Command::Check(wish) => check::run(&session()?, &wish).await,
         Command::Demo(wish) => demo::run(&global, &wish).await,

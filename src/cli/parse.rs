@@ -4,8 +4,10 @@ use crate::config::parse_pack_size;
 use crate::files::filter::Filter;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::time::Timestamp;
-use chrono::{DateTime, Local, NaiveDateTime, TimeZone};
+use bytesize::ByteSize;
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A share of something, above 0 and at most 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +37,33 @@ impl FromStr for PackSize {
     }
 }
 
+/// The longest wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LongestWait(pub Duration);
+
+impl FromStr for LongestWait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = humantime::parse_duration(text.trim());
+        parsed.map(Self).map_err(|_| "write a time such as 0s, 10m or 2h".to_owned())
+    }
+}
+
+/// Bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bytes =
+            text.trim().parse::<ByteSize>().map_err(|_| "write a size, such as 500MB or 2GiB".to_owned());
+        bytes.map(|bytes| Self(bytes.as_u64()))
+    }
+}
+
 /// A glob that can be used.
 pub(super) fn pattern(text: &str) -> Result<String, String> {
     let pattern = text.to_owned();
@@ -47,6 +76,39 @@ pub(super) fn pattern(text: &str) -> Result<String, String> {
 /// A time that somebody means now, in this time zone.
 pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     time_at(text, SystemClock.now(), &Local)
+}
+
+/// A time to come, in this time zone.
+pub(super) fn deadline(text: &str) -> Result<Timestamp, String> {
+    deadline_at(text, SystemClock.now(), &Local)
+}
+
+/// RFC 3339, a date and time in `zone`, the next such time of the day in `zone`, or a duration from
+/// `now`.
+fn deadline_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<Timestamp, String> {
+    let word = text.trim();
+    let form = "write RFC 3339 (2026-11-20T12:00:00Z), `2026-11-20 12:00` or 06:30 in local time, or a duration \
+                from now such as 2h or 90m";
+    let time = if let Ok(of_day) = NaiveTime::parse_from_str(word, "%H:%M") {
+        next_time_of_day(of_day, now, zone)
+    } else if let Ok(wait) = humantime::parse_duration(word) {
+        let later = i64::try_from(wait.as_millis()).ok().and_then(|wait| now.millis().checked_add(wait));
+        later.map(Timestamp::from_millis)
+    } else {
+        time_at(word, now, zone).ok()
+    };
+    let time = time.ok_or_else(|| form.to_owned())?;
+    if time <= now { Err(format!("that time is past: {form}")) } else { Ok(time) }
+}
+
+fn next_time_of_day<Z: TimeZone>(of_day: NaiveTime, now: Timestamp, zone: &Z) -> Option<Timestamp> {
+    let today = DateTime::from_timestamp_millis(now.millis())?.with_timezone(zone).date_naive();
+    let mut days = std::iter::successors(Some(today), NaiveDate::succ_opt).take(3);
+    // On some days the clock leaves an hour out.
+    days.find_map(|day| {
+        let time = stamp(&zone.from_local_datetime(&day.and_time(of_day)).latest()?);
+        (time > now).then_some(time)
+    })
 }
 
 /// RFC 3339, a date and time in `zone`, or an age before `now`.
@@ -97,6 +159,25 @@ mod tests {
         assert_eq!(parse("1h 30m"), Ok(now.millis() - 5_400_000));
         for bad in ["", "yesterday", "2026-11-20", "2026-13-20 12:00", "-3d", "3", "99999999999999999999y"] {
             assert!(parse(bad).unwrap_err().contains("3d"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn deadlines_are_to_come() {
+        let zone = FixedOffset::east_opt(8 * 3600).unwrap();
+        // 2026-11-20 20:00 there.
+        let now = Timestamp::from_millis(1_795_176_000_000);
+        let after =
+            |text: &str| deadline_at(text, now, &zone).map(|time| (time.millis() - now.millis()) / 60_000);
+        assert_eq!(after("2h"), Ok(120));
+        assert_eq!(after("20:30"), Ok(30));
+        assert_eq!(after("20:00"), Ok(24 * 60), "the next one");
+        assert_eq!(after("06:30"), Ok(10 * 60 + 30));
+        assert_eq!(after("2026-11-20T13:00:00Z"), Ok(60));
+        assert_eq!(after("2026-11-20 21:00"), Ok(60));
+        assert!(after("2026-11-20 19:00").unwrap_err().contains("past"));
+        for bad in ["", "soon", "25:00", "-2h", "2026-11-20"] {
+            assert!(after(bad).unwrap_err().contains("06:30"), "{bad}");
         }
     }
 

@@ -8,8 +8,7 @@ use super::session::{Opened, Session};
 use super::{backup, check, restore, told};
 use crate::backup::{BackupPlan, BackupService, SampleOptions};
 use crate::check::CheckService;
-use crate::config::Place;
-use crate::guard::{Account, Forecast, Limits, Moment, Need, Profile, Purpose, forecast};
+use crate::guard::{Account, Forecast, Limits, Moment, Need, Purpose, forecast};
 use crate::model::clock::SystemClock;
 use crate::recovery::RecoveryService;
 use crate::store::TrafficCount;
@@ -23,25 +22,21 @@ pub(super) async fn run(session: &Session, wish: PlanArguments) -> Result<Exit, 
     }
 }
 
-/// The account at the server of `opened`, the moment, and what may be asked of it.
-///
-/// The one place that a plan has its budget from: without a guard an account that was never used,
-/// under the profile of the host.
-fn budget_of(opened: &Opened) -> (Account, Moment, Limits) {
-    let limits = match &opened.destination.place {
-        Place::Folder(_) => Limits::none(),
-        Place::Url(url) => {
-            let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-            Profile::of_host(&host.unwrap_or_default()).limits()
-        }
-    };
-    (Account::default(), Moment::now(&SystemClock), limits)
-}
-
-fn forecast_of(opened: &Opened, purpose: Purpose, cost: &TrafficCount, work: Duration) -> Forecast {
-    let (account, now, limits) = budget_of(opened);
+fn forecast_of(
+    opened: &Opened,
+    purpose: Purpose,
+    cost: &TrafficCount,
+    work: Duration,
+) -> Result<Forecast, CliError> {
     let need = Need { requests: cost.total(), up: cost.bytes_up, down: cost.bytes_down, work };
-    forecast(&account, now, &limits, purpose, need)
+    Ok(match &opened.guard {
+        Some(guard) => {
+            let (account, now) = guard.account()?;
+            forecast(&account, now, guard.limits(), purpose, need)
+        }
+        // A local folder, where nobody counts.
+        None => forecast(&Account::default(), Moment::now(&SystemClock), &Limits::none(), purpose, need),
+    })
 }
 
 async fn plan_backup(session: &Session, wish: &BackupArguments) -> Result<Exit, CliError> {
@@ -77,7 +72,7 @@ async fn plan_set(
     let plan: BackupPlan = planned?;
     plan.problems.iter().for_each(|problem| session.display.problem(problem));
     let told = Told {
-        forecast: forecast_of(&opened, Purpose::Other, &plan.cost, plan.work),
+        forecast: forecast_of(&opened, Purpose::Other, &plan.cost, plan.work)?,
         cost: plan.cost.clone(),
         spent: opened.store.traffic().since(&before),
         quota: plan.quota,
@@ -97,7 +92,7 @@ async fn plan_restore(session: &Session, wish: RestoreArguments) -> Result<Exit,
     let plan = planned?;
     plan.outcome.problems.iter().for_each(|problem| session.display.problem(problem));
     let told = Told {
-        forecast: forecast_of(&opened, Purpose::Restore, &plan.cost, Duration::ZERO),
+        forecast: forecast_of(&opened, Purpose::Restore, &plan.cost, Duration::ZERO)?,
         cost: plan.cost.clone(),
         spent: opened.store.traffic(),
         quota: None,
@@ -114,7 +109,7 @@ async fn plan_check(session: &Session, wish: &CheckArguments) -> Result<Exit, Cl
     let plan = planned?;
     plan.problems.iter().for_each(|problem| session.display.problem(problem));
     let told = Told {
-        forecast: forecast_of(&opened, Purpose::Other, &plan.cost, Duration::ZERO),
+        forecast: forecast_of(&opened, Purpose::Other, &plan.cost, Duration::ZERO)?,
         cost: plan.cost.clone(),
         spent: opened.store.traffic(),
         quota: None,

@@ -1,9 +1,11 @@
 //! Values as people and programs read them: times, sizes, tables, counts of requests.
 
+use crate::format::record::snapshot::Missing;
 use crate::store::TrafficCount;
 use bytesize::ByteSize;
 use chrono::{DateTime, Local, SecondsFormat};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 /// A time of this machine's zone to the second.
 pub(super) fn local_time(millis: i64) -> String {
@@ -53,6 +55,33 @@ impl Serialize for Requests {
         }
         map.end()
     }
+}
+
+/// What a partial snapshot lacks, as JSON.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct MissingCount {
+    files: u64,
+    bytes: u64,
+}
+
+impl From<&Missing> for MissingCount {
+    fn from(missing: &Missing) -> Self {
+        Self { files: missing.files, bytes: missing.bytes }
+    }
+}
+
+/// So many missing files are named to people.
+const NAMED: usize = 10;
+
+/// The first missing files, one a line.
+pub(super) fn missing_names(missing: &Missing) -> Vec<String> {
+    let mut lines: Vec<_> =
+        missing.names.iter().take(NAMED).map(|name| format!("  missing: {name}")).collect();
+    let rest = missing.files.saturating_sub(lines.len() as u64);
+    if rest > 0 && !lines.is_empty() {
+        lines.push(format!("  and {} more", counted(rest, "file")));
+    }
+    lines
 }
 
 /// Rows in columns; those named in `right` are aligned to the right.

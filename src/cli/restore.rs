@@ -4,7 +4,7 @@ use super::args::RestoreArguments;
 use super::environment;
 use super::error::CliError;
 use super::exit::Exit;
-use super::render::{Requests, counted, local_time, requests, size};
+use super::render::{MissingCount, Requests, counted, local_time, requests, size};
 use super::session::{Opened, Session};
 use super::which;
 use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
@@ -22,6 +22,7 @@ struct Summary {
     files_already_right: u64,
     left_alone: u64,
     problems: u64,
+    missing: MissingCount,
     bytes_received: u64,
     requests: Requests,
     duration_ms: u64,
@@ -55,6 +56,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
             files_already_right: outcome.files_already_right,
             left_alone: outcome.left_alone,
             problems: outcome.problem_count,
+            missing: (&snapshot.head.missing).into(),
             bytes_received: traffic.bytes_down,
             requests: Requests(traffic),
             duration_ms: session.duration_ms(),
@@ -115,6 +117,14 @@ fn tell(
         requests(traffic),
         session.started.elapsed().as_secs_f64()
     ));
+    let missing = &snapshot.head.missing;
+    if missing.files > 0 {
+        output.summary(&format!(
+            "the snapshot is partial: it lacks the newest state of {} ({})",
+            counted(missing.files, "file"),
+            size(missing.bytes)
+        ));
+    }
     if outcome.left_alone > 0 {
         output.warn(&format!(
             "{} in the way and different, left alone: --overwrite replaces them",

@@ -9,18 +9,24 @@ use super::interrupt::Interrupt;
 use super::output::Output;
 use super::progress::{self, Display};
 use crate::config::{Place, Settings};
+use crate::guard::{Guard, GuardOptions, Purpose};
 use crate::model::clock::SystemClock;
 use crate::model::entropy::SystemEntropy;
 use crate::model::secret::SecretText;
 use crate::progress::Problem;
 use crate::repository::writer::WriterOptions;
 use crate::repository::{Means, Repository, RepositoryError};
-use crate::state::Database;
 use crate::state::meta::Meta;
+use crate::state::{Database, Ledger};
 use crate::store::{RetryOptions, Retrying, SharedStore};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A network or a server that fails is tried again for so long, once it worked.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// A server that refuses requests is given so long to think better of it.
+const THROTTLE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// One run of the program.
 pub(super) struct Session {
@@ -38,6 +44,8 @@ pub(super) struct Session {
     pub display: Arc<Display>,
     /// When it began.
     pub started: Instant,
+    /// What its requests are for.
+    purpose: Purpose,
 }
 
 /// A repository that is about to be opened: passwords are known, nothing was sent.
@@ -50,6 +58,7 @@ pub(super) struct Ready {
     pub password: SecretText,
     /// The folder of the local state was made for this run.
     state_is_new: bool,
+    guard: Option<Arc<Guard>>,
 }
 
 /// An opened repository.
@@ -61,11 +70,13 @@ pub(super) struct Opened {
     pub repository: Repository,
     /// Its store, which counts the requests.
     pub store: SharedStore,
+    /// The guard of its account; none for a local folder.
+    pub guard: Option<Arc<Guard>>,
 }
 
 impl Session {
     /// Reads the settings.
-    pub fn start(arguments: GlobalArguments) -> Result<Self, CliError> {
+    pub fn start(arguments: GlobalArguments, purpose: Purpose) -> Result<Self, CliError> {
         let output = Output { json: arguments.json, quiet: arguments.quiet, verbose: arguments.verbose };
         let current_dir =
             environment::current_dir().map_err(|error| CliError::failed("find the current folder", error))?;
@@ -80,24 +91,55 @@ impl Session {
         };
         let display = Arc::new(progress::display(output));
         let (interrupt, started) = (Interrupt::default(), Instant::now());
-        Ok(Self { arguments, settings, output, interrupt, current_dir, display, started })
+        Ok(Self { arguments, settings, output, interrupt, current_dir, display, started, purpose })
     }
 
     /// The repository that is meant, with its passwords. Sends nothing.
     pub fn prepare(&self, set: Option<&str>, new_password: bool) -> Result<Ready, CliError> {
         let destination = Destination::resolve(&self.arguments, &self.settings, set, &self.current_dir)?;
-        let store = destination.store()?;
+        let max_wait =
+            self.arguments.max_wait.map_or_else(|| destination.longest_wait(), |wait| Ok(Some(wait.0)))?;
+        let guard = self.guard(&destination, max_wait)?;
+        let store = destination.store(guard.clone())?;
         let password = destination.password.get(new_password)?;
         let state_is_new = !destination.state.exists();
         let state = Arc::new(Database::open(&destination.state)?);
         let known = state.meta(Meta::Descriptor)?.is_some();
-        let options = RetryOptions { credentials_worked: known, ..RetryOptions::default() };
+        let worked = match &guard {
+            Some(guard) => known || guard.account()?.0.worked(),
+            None => known,
+        };
+        let shortest = |patience: Duration| max_wait.map_or(patience, |longest| longest.min(patience));
+        let options = RetryOptions {
+            credentials_worked: worked,
+            // Whom nobody ever reached is most likely mistyped.
+            patience: if worked { shortest(PATIENCE) } else { Duration::ZERO },
+            max_throttle_wait: shortest(THROTTLE_PATIENCE),
+            ..RetryOptions::default()
+        };
         let clock = Arc::new(SystemClock);
         let retrying = Retrying::new(store, options, clock.clone())
             .observed_by(self.display.clone())
             .stopped_by(self.interrupt.cancel.clone());
         let means = Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) };
-        Ok(Ready { destination, means, password, state_is_new })
+        Ok(Ready { destination, means, password, state_is_new, guard })
+    }
+
+    fn guard(
+        &self,
+        destination: &Destination,
+        max_wait: Option<Duration>,
+    ) -> Result<Option<Arc<Guard>>, CliError> {
+        let Some((account, limits)) = destination.account()? else { return Ok(None) };
+        let ledger = Arc::new(Ledger::open(&destination.state_root)?);
+        let options = GuardOptions {
+            purpose: self.purpose,
+            max_wait,
+            observer: self.display.clone(),
+            cancel: self.interrupt.cancel.clone(),
+            ..GuardOptions::new(account, limits, Arc::new(SystemClock))
+        };
+        Ok(Some(Arc::new(Guard::new(ledger, options))))
     }
 
     /// Opens the repository that is meant. Asks the store only if the local state is new.
@@ -109,7 +151,7 @@ impl Session {
 
     /// Opens a repository whose passwords are known.
     pub async fn open_ready(&self, ready: Ready) -> Result<Opened, CliError> {
-        let store = ready.means.store.clone();
+        let (store, guard) = (ready.means.store.clone(), ready.guard.clone());
         let repository = self.interrupt.or(Repository::open(ready.means, &ready.password)).await;
         if ready.state_is_new
             && matches!(&repository, Err(CliError::Repository(RepositoryError::NoRepository(_))))
@@ -118,7 +160,7 @@ impl Session {
             let _ = std::fs::remove_dir_all(&ready.destination.state);
         }
         let repository = repository?;
-        Ok(Opened { destination: ready.destination, repository, store })
+        Ok(Opened { destination: ready.destination, repository, store, guard })
     }
 
     /// Opens the repository that is meant, fetches what is new in its log, and answers what is
@@ -139,8 +181,11 @@ impl Opened {
     /// Packs as they are asked for, made by as many threads as this machine runs.
     pub fn writer(&self) -> WriterOptions {
         let default = WriterOptions::default();
-        let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes);
-        WriterOptions { pack_bytes, threads: environment::threads(), ..default }
+        let largest = self.guard.as_ref().and_then(|guard| guard.limits().max_object);
+        let largest = largest.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes).min(largest);
+        let (level, uploads) = (self.destination.level, self.destination.uploads);
+        WriterOptions { pack_bytes, level, uploads, threads: environment::threads(), ..default }
     }
 
     /// Folders that no backup takes: local states, and the repository itself where it is local.

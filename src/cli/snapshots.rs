@@ -3,7 +3,7 @@
 use super::args::SnapshotsArguments;
 use super::error::CliError;
 use super::exit::Exit;
-use super::render::{counted, local_time, rfc3339, size, table};
+use super::render::{MissingCount, counted, local_time, rfc3339, size, table};
 use super::session::Session;
 use super::which::state_word;
 use crate::format::record::SnapshotKind;
@@ -26,6 +26,7 @@ struct Line<'a> {
     tags: &'a [String],
     description: Option<&'a str>,
     state: &'static str,
+    missing: MissingCount,
 }
 
 pub(super) async fn run(session: &Session, wish: &SnapshotsArguments) -> Result<Exit, CliError> {
@@ -113,6 +114,7 @@ impl<'a> Line<'a> {
             tags: &head.tags,
             description: head.description.as_deref(),
             state: state_word(head.state),
+            missing: (&head.missing).into(),
         }
     }
 }

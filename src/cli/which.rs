@@ -3,7 +3,7 @@
 use super::args::SetArguments;
 use super::environment;
 use super::error::CliError;
-use super::render::{counted, local_time};
+use super::render::{counted, local_time, missing_names, size};
 use super::session::{Opened, Session};
 use crate::files::source::shown_root;
 use crate::format::record::SnapshotState;
@@ -35,6 +35,7 @@ pub(super) fn choose(
     })?;
     if let Some(warning) = warning(&selected) {
         session.output.warn(&warning);
+        missing_names(&selected.snapshot.head.missing).iter().for_each(|line| session.output.note(line));
     }
     Ok(selected.snapshot)
 }
@@ -48,7 +49,11 @@ fn warning(selected: &Selected) -> Option<String> {
         SnapshotState::Incomplete => {
             format!("is incomplete: {} could not be backed up", counted(head.problem_count, "item"))
         }
-        SnapshotState::Partial => "is partial: its run ended before everything was sent".to_owned(),
+        SnapshotState::Partial => format!(
+            "is partial: {} ({}) new or changed then had not been sent yet",
+            counted(head.missing.files, "file"),
+            size(head.missing.bytes)
+        ),
     };
     let instead = match &selected.last_whole {
         Some(whole) => {

@@ -1,10 +1,11 @@
 //! Why a settings file cannot be used, with the line and what to do.
 
+use super::budget::BudgetError;
 use super::size::SizeError;
 use std::path::PathBuf;
 
 /// A settings file that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// It cannot be read.
@@ -41,6 +42,14 @@ pub enum SettingsError {
         repository: String,
         /// Why.
         source: SizeError,
+    },
+    /// A limit of an account that cannot be used.
+    #[error("the limits of repository `{repository}` in the settings: {source}")]
+    Budget {
+        /// The repository.
+        repository: String,
+        /// Why.
+        source: BudgetError,
     },
     /// A name that the settings refer to and do not have.
     #[error(

@@ -1,6 +1,6 @@
 //! The form of the settings file, checked as a whole when it is read.
 
-use super::{Folders, SettingsError, parse_pack_size};
+use super::{Compression, Folders, SettingsError, Uploads, parse_pack_size};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,26 @@ pub struct RepositorySettings {
     pub allow_http: bool,
     /// Such as `16MiB`.
     pub pack_size: Option<String>,
+    /// The rules of the drive: `nutstore-free`, `nutstore-pro` or `none`; else those of the host.
+    pub profile: Option<String>,
+    /// The most requests in any window of time, such as `600/30m`; or `none`.
+    pub requests: Option<String>,
+    /// The least time between two requests, such as `400ms`.
+    pub request_spacing: Option<String>,
+    /// The most bytes sent in a calendar month, such as `1GB`; or `none`.
+    pub upload_per_month: Option<String>,
+    /// The most bytes received in a calendar month; or `none`.
+    pub download_per_month: Option<String>,
+    /// The largest object that the server takes; or `none`.
+    pub max_object: Option<String>,
+    /// The share of requests and downloads that only restores may use, such as `10%`.
+    pub reserve_for_restore: Option<String>,
+    /// The longest wait for the budget, such as `1h`; without it a run waits as long as it takes.
+    pub max_wait: Option<String>,
+    /// `auto` or a zstd level.
+    pub compression: Option<Compression>,
+    /// `auto` or packs on their way at the same time.
+    pub uploads: Option<Uploads>,
     /// Where the local state lies.
     pub state_dir: Option<PathBuf>,
     /// A file with the encryption password.
@@ -86,6 +106,9 @@ pub struct SetSettings {
     pub tags: Vec<String>,
     /// Words for people.
     pub description: Option<String>,
+    /// Sets with a higher one go first.
+    #[serde(default)]
+    pub priority: i64,
     /// The name of the repository it goes to.
     pub repository: Option<String>,
 }
@@ -123,6 +146,11 @@ impl Settings {
                 parse_pack_size(size)
                     .map_err(|source| SettingsError::PackSize { repository: name.clone(), source })?;
             }
+            repository
+                .limits("")
+                .map(drop)
+                .and_then(|()| repository.longest_wait().map(drop))
+                .map_err(|source| SettingsError::Budget { repository: name.clone(), source })?;
         }
         let mut sets: Vec<_> = parsed.sets.into_iter().collect();
         sets.sort_by_key(|(_, set)| set.span().start);
@@ -172,6 +200,7 @@ impl RepositorySettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository::writer::Choice;
 
     fn parse(text: &str) -> Result<Settings, SettingsError> {
         Settings::parse(Path::new("/etc/filbert/config.toml"), text, Some(Path::new("/home/me")))
@@ -206,8 +235,19 @@ mod tests {
         assert!(error.contains("line 2"), "{error}");
         let error = parse("[repositories.r]\nurl = '/x'\npack_size = 'big'\n").unwrap_err().to_string();
         assert!(error.contains("repository `r`") && error.contains("16MiB"), "{error}");
+        let error = parse("[repositories.r]\nurl = '/x'\ncompression = 33\n").unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains("from 1 to 19"), "{error}");
         let error = parse("repository = 'nope'\n").unwrap_err().to_string();
         assert!(error.contains("[repositories.nope]"), "{error}");
+    }
+
+    #[test]
+    fn compression_and_uploads_are_numbers_or_auto() {
+        let text = "[repositories.r]\nurl = '/x'\ncompression = 9\nuploads = 'auto'\n";
+        let settings = parse(text).unwrap();
+        let repository = &settings.repositories["r"];
+        assert_eq!(repository.compression.map(|level| level.0), Some(Choice::Fixed(9)));
+        assert_eq!(repository.uploads.map(|uploads| uploads.0), Some(Choice::Auto));
     }
 
     #[test]

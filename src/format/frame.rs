@@ -20,6 +20,7 @@ const PROBE_BYTES: usize = 8 << 10;
 /// Encodes frames; one a thread, since it keeps its working memory.
 pub struct FrameEncoder {
     compressor: Compressor<'static>,
+    level: i32,
     probe: Compressor<'static>,
 }
 
@@ -27,7 +28,18 @@ impl FrameEncoder {
     /// An encoder with a zstd level from -7 to 22.
     pub fn new(level: i32) -> Result<Self, FormatError> {
         let make = |level| Compressor::new(level).map_err(|_| FormatError::Unwritable("no zstd context"));
-        Ok(Self { compressor: make(level)?, probe: make(1)? })
+        Ok(Self { compressor: make(level)?, level, probe: make(1)? })
+    }
+
+    /// Another zstd level for the frames that come.
+    pub fn set_level(&mut self, level: i32) -> Result<(), FormatError> {
+        if level != self.level {
+            self.compressor
+                .set_compression_level(level)
+                .map_err(|_| FormatError::Unwritable("a level that zstd does not have"))?;
+            self.level = level;
+        }
+        Ok(())
     }
 
     /// Encodes `plain` into `frame`, whose old content is dropped.

@@ -4,12 +4,15 @@
 
 use super::limits::Limits;
 use super::line::Moment;
+use super::request::{Admission, Ask, Ended, Verdict, Wait};
 use serde::{Deserialize, Serialize};
 
 /// A request whose answer nobody noted, because the process died, counts so much longer.
 const UNANSWERED_MS: i64 = 10 * 60_000;
 /// So many refusals in a row are a closed window.
 const IN_A_ROW: u32 = 3;
+/// After so many refusals of the password in a row it is believed to be wrong, though it worked once.
+const DENIALS: u32 = IN_A_ROW + 2;
 /// The window that is guessed where none is known.
 const GUESSED_WINDOW_MS: i64 = 30 * 60_000;
 /// After a closed window one request looks whether it is open; the others wait for its answer, but
@@ -17,19 +20,12 @@ const GUESSED_WINDOW_MS: i64 = 30 * 60_000;
 const LOOK_MS: i64 = 2 * 60_000;
 /// The longest time that a window is closed, whatever a server says.
 const LONGEST_CLOSED_MS: i64 = 24 * 3_600_000;
+/// Machines that share an account come back so far apart at most, as a share of the wait.
+const JITTER: f64 = 0.02;
 /// The requests of a window are kept in about so many groups.
 const GROUPS: i64 = 2000;
 /// Months that are remembered.
 const MONTHS: usize = 24;
-
-/// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// A restore, which may use everything.
-    Restore,
-    /// All else, which leaves a reserve for restores.
-    Other,
-}
 
 /// An account at a server. Times are milliseconds on the [`Moment`] line.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +44,8 @@ pub struct Account {
     not_before_ms: i64,
     closed: Option<Closed>,
     refusals: u32,
+    /// Refusals in a row that were all of the password.
+    denials: u32,
     worked: bool,
     months: Vec<Month>,
     /// The server says that the month is used up; by the clock.
@@ -67,67 +65,6 @@ struct Month {
     number: i32,
     up: u64,
     down: u64,
-}
-
-/// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
-    /// What for.
-    pub purpose: Purpose,
-    /// Bytes of an object that it sends.
-    pub up: u64,
-    /// Whether it fetches an object.
-    pub fetches: bool,
-}
-
-/// Whether a request may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Now, under this number.
-    Go(u64),
-    /// Not before `until_ms` on the line.
-    Wait {
-        /// When to ask again.
-        until_ms: i64,
-        /// Why not now.
-        why: Wait,
-    },
-    /// Not in this month.
-    UsedUp {
-        /// Bytes are to be sent, not received.
-        uploads: bool,
-        /// By the clock, when it may pass, in milliseconds since 1970.
-        until_wall_ms: i64,
-    },
-}
-
-/// Why a request waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// The window's requests are used.
-    Budget,
-    /// The last request was only just sent.
-    Pacing,
-    /// The server refused, and is left alone.
-    Closed,
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The server did what it does.
-    Accepted,
-    /// The connection broke, which says nothing about the account.
-    Lost,
-    /// The server says that there were too many; for so many milliseconds, if it told.
-    Throttled(Option<i64>),
-    /// A plain 503, or a 401 although the password worked before.
-    Refused,
-    /// The month is used up: bytes to send, or to receive.
-    UsedUp {
-        /// Bytes were to be sent.
-        uploads: bool,
-    },
 }
 
 impl Account {
@@ -184,6 +121,11 @@ impl Account {
         if let Some(closed) = &mut self.closed {
             closed.until_ms = closed.until_ms.min(now.ms.saturating_add(LONGEST_CLOSED_MS));
         }
+        let mut room = limits.requests.map_or(0, |rate| rate.requests);
+        for used in &mut self.used {
+            used.1 = used.1.min(room);
+            room -= used.1;
+        }
         // A day at most: what the server said last month holds no longer, and the clock may lie.
         let a_day_on = now.wall_ms.saturating_add(LONGEST_CLOSED_MS);
         for until in [&mut self.no_uploads_until_wall_ms, &mut self.no_downloads_until_wall_ms] {
@@ -198,7 +140,8 @@ impl Account {
         }
         if let Some(closed) = &mut self.closed {
             if closed.until_ms > now.ms {
-                return Admission::Wait { until_ms: closed.until_ms, why: Wait::Closed };
+                let why = if closed.looking { Wait::Look } else { Wait::Closed };
+                return Admission::Wait { until_ms: closed.until_ms, why };
             }
             (closed.until_ms, closed.looking) = (now.ms.saturating_add(LOOK_MS), true);
         }
@@ -238,17 +181,10 @@ impl Account {
         told.map(used_up(false))
     }
 
-    /// Notes how a request ended and how many bytes came with its answer. Answers until when the
-    /// server is left alone now, if it refused. `jitter_ms` keeps machines apart that share an account.
-    pub fn leave(
-        &mut self,
-        now: Moment,
-        limits: &Limits,
-        pass: u64,
-        down: u64,
-        verdict: Verdict,
-        jitter_ms: i64,
-    ) -> Option<i64> {
+    /// Notes how a request ended. Answers until when the server is left alone now, if it refused.
+    /// `jitter`, 0 to 1, keeps machines apart that share an account.
+    pub fn leave(&mut self, now: Moment, limits: &Limits, ended: Ended, jitter: f64) -> Option<i64> {
+        let Ended { pass, up, down, verdict } = ended;
         let before = self.flying.len();
         self.flying.retain(|flight| flight.0 != pass);
         if self.flying.len() < before {
@@ -257,29 +193,48 @@ impl Account {
         if down > 0 {
             self.this_month(now).down += down;
         }
-        let half_window = window_ms(limits) / 2 + jitter_ms;
+        if !matches!(verdict, Verdict::Accepted | Verdict::Lost) {
+            // What was refused is not counted as sent.
+            let month = self.this_month(now);
+            month.up = month.up.saturating_sub(up);
+        }
+        let half_window = window_ms(limits) / 2;
+        let half_window = half_window + (half_window as f64 * JITTER * jitter.clamp(0.0, 1.0)) as i64;
         match verdict {
             Verdict::Accepted => {
-                (self.refusals, self.worked, self.closed) = (0, true, None);
+                (self.refusals, self.denials, self.worked, self.closed) = (0, 0, true, None);
                 None
             }
             Verdict::Lost => None,
             Verdict::UsedUp { uploads } => {
                 let until = now.next_month_ms().min(now.wall_ms.saturating_add(LONGEST_CLOSED_MS));
-                let known = match uploads {
-                    true => &mut self.no_uploads_until_wall_ms,
-                    false => &mut self.no_downloads_until_wall_ms,
-                };
-                *known = until;
+                match uploads {
+                    true => self.no_uploads_until_wall_ms = until,
+                    false => self.no_downloads_until_wall_ms = until,
+                }
                 None
             }
             Verdict::Throttled(told) => Some(self.close(now, told.unwrap_or(half_window).max(1000))),
             Verdict::Refused => {
-                self.refusals = self.refusals.saturating_add(1);
-                let closes = self.refusals >= IN_A_ROW || self.closed.is_some();
-                closes.then(|| self.close(now, half_window))
+                self.denials = 0;
+                self.refused(now, half_window)
+            }
+            Verdict::Denied if !self.worked => None,
+            Verdict::Denied => {
+                self.denials = self.denials.saturating_add(1);
+                if self.denials >= DENIALS {
+                    (self.refusals, self.denials, self.worked, self.closed) = (0, 0, false, None);
+                    return None;
+                }
+                self.refused(now, half_window)
             }
         }
+    }
+
+    fn refused(&mut self, now: Moment, half_window: i64) -> Option<i64> {
+        self.refusals = self.refusals.saturating_add(1);
+        let closes = self.refusals >= IN_A_ROW || self.closed.is_some();
+        closes.then(|| self.close(now, half_window))
     }
 
     fn close(&mut self, now: Moment, for_ms: i64) -> i64 {
@@ -325,3 +280,6 @@ pub(super) fn window_ms(limits: &Limits) -> i64 {
 pub(super) fn spacing_ms(limits: &Limits) -> i64 {
     i64::try_from(limits.spacing.as_millis()).unwrap_or(i64::MAX / 4)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! How long so many requests will take, and what is left afterwards: the same arithmetic that lets
 //! each request pass, run ahead of time.
 
-use super::account::{Account, Purpose, spacing_ms, window_ms};
+use super::account::{Account, spacing_ms, window_ms};
 use super::limits::Limits;
 use super::line::Moment;
+use super::request::Purpose;
 use crate::model::time::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -101,9 +102,8 @@ pub fn forecast(account: &Account, now: Moment, limits: &Limits, purpose: Purpos
         waiting = waiting.saturating_add(wait);
         simulation.send(wait, took);
     }
-    let beyond = if steps > 0 { need.requests / steps } else { 1 };
-    let span = simulation.now.saturating_sub(begin);
-    let total = simulation.now.saturating_add(span.saturating_mul(i64::try_from(beyond - 1).unwrap_or(0)));
+    let share = need.requests.max(1) as f64 / steps.max(1) as f64;
+    let total = begin.saturating_add((simulation.now.saturating_sub(begin) as f64 * share) as i64);
     let windows = match waiting > begin.saturating_sub(now.ms) {
         true => {
             1 + total.saturating_sub(now.ms).max(0).unsigned_abs() / simulation.window.max(1).unsigned_abs()

@@ -1,26 +1,26 @@
 //! The guard at work: it lets each request pass by the ledger, waits where it must, says until
 //! when, and notes how each request ended.
 
-use super::account::{Account, Admission, Ask, Verdict, Wait};
+use super::Limits;
+use super::account::Account;
+use super::forecast::{requests_until, requests_without_long_wait};
 use super::line::Moment;
-use super::{Limits, Purpose};
+use super::request::{Admission, Ask, Ended, Purpose, Verdict, Wait};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Silent};
 use crate::state::{Ledger, StateError};
-use crate::store::{ErrorKind, Gate, Outgoing, Pass, StoreError};
+use crate::store::{ErrorKind, Gate, Outgoing, Pass, Refusal, StoreError};
 use async_trait::async_trait;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A wait looks after so long whether the others have made room, or somebody set the clock.
-const SLICE: Duration = Duration::from_secs(5);
+const SLICE: Duration = Duration::from_secs(10);
 /// Waits shorter than this are not told.
-const WORTH_TELLING_MS: i64 = 5_000;
-/// Machines that share an account come back so far apart at most.
-const JITTER_MS: i64 = 15_000;
+const WORTH_TELLING_MS: i64 = 2_000;
 
 /// What a guard is handed.
 pub struct GuardOptions {
@@ -61,12 +61,14 @@ pub struct Guard {
     options: GuardOptions,
     /// One request of this process waits, the others wait behind it.
     turn: tokio::sync::Mutex<()>,
+    /// What the server said when it refused last.
+    said: Mutex<Option<String>>,
 }
 
 impl Guard {
     /// A guard by what `ledger` knows.
     pub fn new(ledger: Arc<Ledger>, options: GuardOptions) -> Self {
-        Self { ledger, options, turn: tokio::sync::Mutex::default() }
+        Self { ledger, options, turn: tokio::sync::Mutex::default(), said: Mutex::default() }
     }
 
     /// What the account allows.
@@ -87,6 +89,25 @@ impl Guard {
         Ok((account, now))
     }
 
+    /// How much of this month's allowance to send is left, in bytes.
+    pub fn upload_left(&self) -> Result<Option<u64>, StateError> {
+        let (account, now) = self.account()?;
+        let (used, _) = account.month(now);
+        Ok(self.options.limits.upload_per_month.map(|most| most.saturating_sub(used)))
+    }
+
+    /// How many requests can be sent until `until` and before one has to wait longer than may be
+    /// waited; none where that is without end.
+    pub fn requests_left(&self, until: Option<Timestamp>) -> Result<Option<u64>, StateError> {
+        let ((account, now), options) = (self.account()?, &self.options);
+        let (limits, purpose) = (&options.limits, options.purpose);
+        let in_time = until.and_then(|until| requests_until(&account, now, limits, purpose, until));
+        let patient = options
+            .max_wait
+            .and_then(|longest| requests_without_long_wait(&account, now, limits, purpose, longest));
+        Ok([in_time, patient].into_iter().flatten().min())
+    }
+
     /// Changes the account as of now.
     fn change<T>(&self, change: impl FnOnce(&mut Account, Moment) -> T) -> Result<T, StateError> {
         self.ledger.change(&self.options.account, |data| {
@@ -99,22 +120,33 @@ impl Guard {
         })
     }
 
-    fn verdict(&self, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Verdict {
-        match kind {
+    fn verdict(&self, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Verdict {
+        match refusal.kind {
             ErrorKind::Throttled(until) => {
                 let now = self.options.clock.now();
                 Verdict::Throttled(until.map(|until| until.millis().saturating_sub(now.millis())))
             }
             ErrorKind::TrafficUsedUp => Verdict::UsedUp { uploads: request.up > 0 },
-            ErrorKind::Unauthorised => Verdict::Refused,
-            _ if status == 503 => Verdict::Refused,
+            ErrorKind::Unauthorised => Verdict::Denied,
+            _ if refusal.status == 503 => Verdict::Refused,
             _ => Verdict::Accepted,
+        }
+    }
+
+    fn reason(&self, why: Wait) -> String {
+        match (why, self.options.limits.requests) {
+            (Wait::Closed | Wait::Look, _) => {
+                let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+                said.clone().unwrap_or_else(|| "the server refused another filbert".to_owned())
+            }
+            (Wait::Budget | Wait::Pacing, Some(rate)) => format!("the budget of {rate} is used"),
+            (Wait::Budget | Wait::Pacing, None) => "requests are spaced".to_owned(),
         }
     }
 
     fn wait_error(&self, request: &Outgoing<'_>, until: Timestamp, why: Wait) -> StoreError {
         let reason = match why {
-            Wait::Closed => "the server refused and is left alone",
+            Wait::Closed | Wait::Look => "the server refused and is left alone",
             Wait::Budget | Wait::Pacing => "the request budget is used",
         };
         let detail = format!(
@@ -175,18 +207,14 @@ impl Gate for Guard {
                 Admission::Wait { until_ms, why } => (until_ms, why),
             };
             let wait = Duration::from_millis(until_ms.saturating_sub(now.ms).max(1).unsigned_abs());
-            if why != Wait::Pacing && self.options.max_wait.is_some_and(|longest| wait > longest) {
+            let may_be_long = matches!(why, Wait::Budget | Wait::Closed);
+            if may_be_long && self.options.max_wait.is_some_and(|longest| wait > longest) {
                 return Err(self.wait_error(request, now.at(until_ms), why));
             }
-            if until_ms.saturating_sub(now.ms) >= WORTH_TELLING_MS && until_ms.abs_diff(told_ms) > 1000 {
+            let worth_telling = until_ms.saturating_sub(now.ms) >= WORTH_TELLING_MS && why != Wait::Look;
+            if worth_telling && until_ms.abs_diff(told_ms) > 1000 {
                 told_ms = until_ms;
-                let reason = match why {
-                    Wait::Closed => "the server refused requests and is left alone".to_owned(),
-                    Wait::Budget | Wait::Pacing => match self.options.limits.requests {
-                        Some(rate) => format!("the budget of {rate} is used"),
-                        None => "requests are spaced".to_owned(),
-                    },
-                };
+                let reason = self.reason(why);
                 self.options.observer.event(Event::Waiting { until: now.at(until_ms), reason: &reason });
             }
             tokio::select! {
@@ -198,16 +226,13 @@ impl Gate for Guard {
         }
     }
 
-    fn refused(&self, pass: Pass, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Option<Timestamp> {
-        let jitter = i64::from(getrandom::u32().unwrap_or(0)) * JITTER_MS / i64::from(u32::MAX);
-        let verdict = self.verdict(request, status, kind);
+    fn refused(&self, pass: Pass, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Option<Timestamp> {
+        let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+        let verdict = self.verdict(request, refusal);
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.detail.to_owned());
+        let ended = Ended { pass: pass.0, up: request.up, down: 0, verdict };
         let noted = self.change(|account, now| {
-            // That a password is wrong is known only where none ever worked.
-            let verdict = match kind {
-                ErrorKind::Unauthorised if !account.worked() => Verdict::Lost,
-                _ => verdict,
-            };
-            let closed = account.leave(now, &self.options.limits, pass.0, 0, verdict, jitter);
+            let closed = account.leave(now, &self.options.limits, ended, jitter);
             closed.map(|until_ms| now.at(until_ms))
         });
         // What cannot be noted now is noticed by the next request.
@@ -216,8 +241,8 @@ impl Gate for Guard {
 
     fn left(&self, pass: Pass, down: u64, lost: bool) {
         let verdict = if lost { Verdict::Lost } else { Verdict::Accepted };
-        let noted =
-            self.change(|account, now| account.leave(now, &self.options.limits, pass.0, down, verdict, 0));
+        let ended = Ended { pass: pass.0, up: 0, down, verdict };
+        let noted = self.change(|account, now| account.leave(now, &self.options.limits, ended, 0.0));
         // What cannot be noted now is noticed by the next request.
         let _ = noted;
     }

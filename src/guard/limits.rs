@@ -115,7 +115,7 @@ impl Profile {
         let host = host.to_ascii_lowercase();
         let known = ["jianguoyun.com", "nutstore.net"];
         let is_nutstore = |known: &&str| host == **known || host.ends_with(&format!(".{known}"));
-        if known.iter().any(|known| is_nutstore(&known)) { Self::NutstoreFree } else { Self::None }
+        if known.iter().any(is_nutstore) { Self::NutstoreFree } else { Self::None }
     }
 
     /// Its limits. The facts: 600 or 1500 requests in any 30 minutes; a burst is refused by itself,

@@ -8,10 +8,12 @@ mod gate;
 mod limits;
 mod line;
 mod rate;
+mod request;
 
-pub use account::{Account, Admission, Purpose, Wait};
+pub use account::Account;
 pub use forecast::{Forecast, Need, forecast, requests_until, requests_without_long_wait};
 pub use gate::{Guard, GuardOptions};
 pub use limits::{Limits, LimitsError, Profile};
 pub use line::Moment;
 pub use rate::{RateError, RequestRate};
+pub use request::{Admission, Ask, Ended, Purpose, Verdict, Wait};

@@ -29,7 +29,7 @@ impl RecoveryService {
         let options = RestoreOptions { dry_run: true, ..options };
         let snapshot = options.snapshot.clone();
         let outcome = self.run(options, observer).await?;
-        let mut cost = repository.cost_of_look()?;
+        let (mut cost, _) = repository.cost_of_look()?;
         // Now that the records were read they are kept.
         cost.add_all(&repository.cost_of_entries(&snapshot, &mut BTreeSet::new()).await?);
         cost.add_all(&outcome.traffic);

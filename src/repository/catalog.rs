@@ -2,7 +2,7 @@
 //! their packs into the index.
 
 use super::index::{self, Origin};
-use super::log::{kind_word, record_name};
+use super::log::{Look, kind_word, record_name};
 use super::snapshots::manifest_parts;
 use super::{Repository, RepositoryError};
 use crate::format::names::{RecordKind, RecordName};
@@ -21,10 +21,15 @@ impl Repository {
     /// Looks at the log and fetches every record that is new. Records that cannot be read are
     /// told and left out: one bad object spoils only itself.
     pub async fn catch_up(&self) -> Result<Vec<Problem>, RepositoryError> {
+        Ok(self.catch_up_by_looking().await?.0)
+    }
+
+    /// As [`Self::catch_up`], and hands on what was listed, so that it need not be asked for again.
+    pub async fn catch_up_by_looking(&self) -> Result<(Vec<Problem>, Look), RepositoryError> {
         let look = self.look().await?;
         let mut problems: Vec<_> = look.missing.iter().map(missing_record).collect();
         problems.extend(self.fetch_new_records().await?);
-        Ok(problems)
+        Ok((problems, look))
     }
 
     /// As [`Self::catch_up`], and forgets records that are gone, so that a backup does not build on

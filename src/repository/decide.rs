@@ -1,37 +1,16 @@
 //! The decisions that cost requests, as functions of plain values: a run follows them, and a plan
 //! counts by them.
 
+use super::proof::PAGE;
 use crate::format::names::FOLDER_FILL;
-use crate::format::record::stream::INLINE_BYTES;
 
 /// So many snapshots without a checkpoint make one due.
 pub const CHECKPOINT_AFTER: u64 = 32;
 /// An older checkpoint is merged into the new one when it weighs at most so many times as much.
 const MERGE_FACTOR: u64 = 4;
-/// The most entries that known servers put on one page of a listing.
-const PAGE_ENTRIES: u64 = 750;
 /// About the bytes of a listing without entries, and of an entry in it.
 const LISTING_BYTES: u64 = 400;
 const LISTED_BYTES: u64 = 420;
-
-/// How packs that lie in one folder are proven to lie there whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// By one listing of the folder.
-    Listing,
-    /// By asking for the object.
-    Asking,
-}
-
-/// How so many packs of a folder are proven.
-pub fn proof_of(packs: usize) -> Proof {
-    if packs > 1 { Proof::Listing } else { Proof::Asking }
-}
-
-/// Whether a stream of so many bytes travels in its record, and not in packs.
-pub fn travels_in_record(bytes: usize) -> bool {
-    bytes <= INLINE_BYTES
-}
 
 /// Whether a numbered folder with so many objects takes no more.
 pub fn is_full(objects: u64) -> bool {
@@ -83,7 +62,7 @@ pub fn is_merged(older: u64, new: u64) -> bool {
 /// Requests and about the bytes of a listing of so many objects.
 pub fn listing(objects: u64) -> (u64, u64) {
     let bytes = LISTING_BYTES.saturating_add(objects.saturating_mul(LISTED_BYTES));
-    (objects.div_ceil(PAGE_ENTRIES).max(1), bytes)
+    (objects.div_ceil(PAGE).max(1), bytes)
 }
 
 #[cfg(test)]
@@ -108,14 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn one_pack_is_asked_for_and_several_are_listed() {
-        assert_eq!((proof_of(1), proof_of(2)), (Proof::Asking, Proof::Listing));
-        assert_eq!((listing(0).0, listing(750).0, listing(751).0), (1, 1, 2));
-    }
-
-    #[test]
-    fn streams_travel_and_checkpoints_merge_by_size() {
-        assert!(travels_in_record(INLINE_BYTES) && !travels_in_record(INLINE_BYTES + 1));
+    fn listings_come_in_pages_and_checkpoints_merge_by_weight() {
+        assert_eq!((listing(0).0, listing(749).0, listing(750).0), (1, 1, 2));
         assert!(is_merged(400, 100) && !is_merged(401, 100));
         assert!(!checkpoint_is_due(31) && checkpoint_is_due(32));
     }

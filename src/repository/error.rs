@@ -68,6 +68,17 @@ pub enum RepositoryError {
          to an older state; run the backup again (it sends what is missing), then `filbert check`"
     )]
     HistoryGone(String),
+    /// The server refuses an object of this size, and what is in it cannot be had smaller.
+    #[error(
+        "the server takes no object of {size} bytes ({reason}): raise its limit on the size of a request \
+         (nginx: client_max_body_size, Apache: LimitRequestBody) to 2 MiB or more, or use another server"
+    )]
+    ObjectTooLarge {
+        /// Its bytes.
+        size: u64,
+        /// What the server said.
+        reason: String,
+    },
     /// A wish that cannot be met.
     #[error("{0}")]
     Options(String),

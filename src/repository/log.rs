@@ -20,6 +20,8 @@ const ASKED_FOR: usize = 4;
 pub struct Look {
     /// Size of each record listed, by name.
     listed: BTreeMap<RecordName, Option<u64>>,
+    /// The numbered folders that were listed.
+    folders: Vec<u32>,
     /// Numbered folder and name of records that were there before and are not any more.
     pub missing: Vec<(u32, RecordName)>,
 }
@@ -28,6 +30,13 @@ impl Look {
     /// Whether the record is listed with this size.
     pub fn shows(&self, name: &RecordName, size: u64) -> bool {
         self.listed.get(name).copied().flatten() == Some(size)
+    }
+
+    /// The records in a numbered folder and their sizes; none if it was not listed.
+    pub fn records_in(&self, folder: u32) -> Option<BTreeMap<String, Option<u64>>> {
+        // A record lies in one folder, so those of others do no harm.
+        let named = || self.listed.iter().map(|(name, size)| (name.to_string(), *size)).collect();
+        self.folders.contains(&folder).then(named)
     }
 }
 
@@ -75,8 +84,9 @@ impl Repository {
             meta::put_number(transaction, Meta::LogFill, fill as i64)?;
             meta::put_number(transaction, Meta::LastLook, now)
         })?;
+        let numbers = folders.iter().map(|folder| folder.number).collect();
         let listed = folders.into_iter().flat_map(|folder| folder.records).collect();
-        Ok(Look { listed, missing })
+        Ok(Look { listed, folders: numbers, missing })
     }
 
     /// All folders that known records are in, and those begun since.

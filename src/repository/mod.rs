@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
+mod cost;
 pub mod decide;
 pub mod error;
 pub mod index;
@@ -12,6 +13,7 @@ pub mod mend;
 pub mod open;
 pub mod outlook;
 pub mod place;
+pub mod proof;
 pub mod publish;
 pub mod reader;
 pub mod reading;

@@ -1,7 +1,7 @@
 //! Long parts of records: into the record while they are short, into packs when they are long.
 
-use super::writer::{PackWriter, Sending};
-use super::{Repository, RepositoryError, decide};
+use super::writer::{PackWriter, Sending, fitting};
+use super::{Repository, RepositoryError};
 use crate::format::pack::PackEntry;
 use crate::format::record::stream::PIECE_BYTES;
 use crate::format::record::{IndexRef, Stream};
@@ -11,14 +11,16 @@ use std::collections::BTreeSet;
 impl Repository {
     /// Puts a long stream into packs; a short one stays as it is.
     pub async fn place_stream(&self, sending: &Sending, bytes: Vec<u8>) -> Result<Stream, RepositoryError> {
-        if decide::travels_in_record(bytes.len()) {
+        let inline = self.inline_bytes()?;
+        let piece = self.object_limit()?.map_or(PIECE_BYTES, |limit| PIECE_BYTES.min(fitting(limit)));
+        if bytes.len() <= inline {
             return Ok(Stream::Inline(bytes));
         }
         let mut writer = PackWriter::start(self, sending)?;
         let keyring = self.keyring().clone();
         let adding = tokio::task::spawn_blocking(move || {
             let mut ids = Vec::new();
-            let added = bytes.chunks(PIECE_BYTES).try_for_each(|piece| {
+            let added = bytes.chunks(piece.max(1)).try_for_each(|piece| {
                 let id = keyring.chunk_id(piece);
                 ids.push(id);
                 writer.add(id, piece).map(drop)

@@ -3,20 +3,18 @@
 
 use super::catalog::{ingest_record, ingest_snapshot};
 use super::checkpoint::note_standing;
-use super::decide::Proof;
 use super::index::{self, Origin};
 use super::{Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{self, RecordName};
-use crate::format::pack::PackEntry;
 use crate::format::record::{Body, Head, Record, Snapshot, object_id};
 use crate::model::entropy::random_bytes;
 use crate::model::id::{ObjectId, WriterId};
 use crate::state::journal::Pending;
 use crate::state::lock::Lock;
 use crate::state::meta::Meta;
+use crate::store::ErrorKind;
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A record that does not show is put so often in all.
@@ -160,6 +158,12 @@ impl Repository {
         let size = body.len() as u64;
         for _ in 0..ATTEMPTS {
             match self.store().put_new(&path, body.clone()).await {
+                Err(error) if error.kind == ErrorKind::TooLarge => {
+                    // It was never there, and the same bytes would be refused for ever.
+                    self.note_refused(size)?;
+                    self.state().clear_pending(&pending.name)?;
+                    return Err(RepositoryError::ObjectTooLarge { size, reason: error.to_string() });
+                }
                 Err(error) if error.is_not_found() => {
                     self.descriptor_stands().await?;
                     self.store().ensure_folder(names::LOG).await?;
@@ -215,43 +219,6 @@ impl Repository {
             transaction.execute("DELETE FROM pending WHERE name = ?1", [&pending.name]).map(drop)
         })?;
         Ok(self.state().put_object(&name.object, &pending.bytes)?)
-    }
-
-    /// Which of these packs are not on the remote whole. One request a folder, or one for a
-    /// single pack; a pack that a listing does not show is asked for itself.
-    pub async fn unproven_packs(&self, packs: &[PackEntry]) -> Result<Vec<ObjectId>, RepositoryError> {
-        let mut by_folder: BTreeMap<u32, Vec<&PackEntry>> = BTreeMap::new();
-        for pack in packs {
-            by_folder.entry(pack.folder).or_default().push(pack);
-        }
-        let mut unproven = Vec::new();
-        for (folder, packs) in by_folder {
-            let mut sizes: BTreeMap<String, Option<u64>> = BTreeMap::new();
-            if decide::proof_of(packs.len()) == Proof::Listing {
-                match self.store().list(&names::folder(names::PACKS, folder)).await {
-                    Ok(listing) => {
-                        sizes = listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
-                    }
-                    Err(error) if error.is_not_found() => {
-                        unproven.extend(packs.iter().map(|pack| pack.object));
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            for pack in packs {
-                if sizes.get(&pack.object.to_string()).copied().flatten() == Some(pack.size) {
-                    continue;
-                }
-                match self.store().size(&names::pack(folder, &pack.object)).await {
-                    Ok(size) if size == pack.size => {}
-                    Ok(_) => unproven.push(pack.object),
-                    Err(error) if error.is_not_found() => unproven.push(pack.object),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(unproven)
     }
 
     fn writer(&self) -> Result<WriterId, RepositoryError> {

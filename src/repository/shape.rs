@@ -1,7 +1,7 @@
 //! Frames and packs that are only thought of: sizes are what a writer would make, names are made up.
 
 use super::RepositoryError;
-use super::writer::WriterOptions;
+use super::writer::Manner;
 use crate::format::frame::FrameEncoder;
 use crate::format::pack::{ChunkEntry, FrameEntry, PackEntry, PackIndex, PackSize};
 use crate::format::record::stream::PIECE_BYTES;
@@ -40,16 +40,17 @@ impl MadeUp {
 }
 
 /// The frames that a long part of a record becomes.
-pub fn frames_of_stream(bytes: &[u8], options: &WriterOptions) -> Result<Vec<FrameShape>, RepositoryError> {
+pub fn frames_of_stream(bytes: &[u8], manner: &Manner) -> Result<Vec<FrameShape>, RepositoryError> {
     let damaged = |reason| RepositoryError::damaged("a frame", reason);
-    let mut encoder = FrameEncoder::new(options.level).map_err(damaged)?;
-    let pieces = options.frame_bytes.div_ceil(PIECE_BYTES).max(1);
+    let mut encoder = FrameEncoder::new(manner.level).map_err(damaged)?;
+    let piece = PIECE_BYTES.min(manner.most);
+    let pieces = manner.frame_bytes.div_ceil(piece).min(manner.most / piece).max(1);
     let mut encoded = Vec::new();
     bytes
-        .chunks(pieces * PIECE_BYTES)
+        .chunks(pieces * piece)
         .map(|frame| {
             encoder.encode(frame, &mut encoded).map_err(damaged)?;
-            let chunks = frame.chunks(PIECE_BYTES).map(|piece| piece.len() as u32).collect();
+            let chunks = frame.chunks(piece).map(|piece| piece.len() as u32).collect();
             Ok(FrameShape { encoded: encoded.len(), chunks })
         })
         .collect()
@@ -117,13 +118,19 @@ mod tests {
         assert!(small.len() > 8 && small.iter().all(|pack| pack.size <= 80 << 10));
     }
 
+    fn manner(most: usize) -> Manner {
+        Manner { pack_bytes: 16 << 20, frame_bytes: most.min(1 << 20), most, level: 3, threads: 1 }
+    }
+
     #[test]
     fn a_stream_becomes_frames_of_pieces() {
         let mut noise = vec![0; (2 << 20) + 5];
         blake3::Hasher::new().finalize_xof().fill(&mut noise);
-        let frames = frames_of_stream(&noise, &WriterOptions::default()).unwrap();
+        let frames = frames_of_stream(&noise, &manner(usize::MAX)).unwrap();
         let chunks: Vec<_> = frames.iter().map(|frame| frame.chunks.clone()).collect();
         assert_eq!(chunks, [vec![1 << 20], vec![1 << 20], vec![5]]);
         assert!(frames.iter().all(|frame| frame.encoded == 1 + frame.chunks[0] as usize));
+        let small = frames_of_stream(&noise, &manner(600_000)).unwrap();
+        assert!(small.len() == 4 && small.iter().all(|frame| frame.encoded <= 600_001));
     }
 }

@@ -2,11 +2,12 @@
 
 use super::ServerOptions;
 use super::journal::{Journal, Seen};
+use super::login::BasicLogin;
 use dav_server::DavHandler;
 use dav_server::body::Body;
 use dav_server::fakels::FakeLs;
 use dav_server::localfs::LocalFs;
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -14,17 +15,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 /// What all connections share.
 #[derive(Clone)]
 pub(super) struct Connections {
     dav: DavHandler,
-    /// The value that `Authorization` must have.
-    expected: Option<Arc<Zeroizing<String>>>,
+    /// Who may enter; without it everybody.
+    login: Option<Arc<BasicLogin>>,
     journal: Arc<Journal>,
 }
 
@@ -34,11 +33,8 @@ impl Connections {
             .filesystem(LocalFs::new(&options.root, false, false, false))
             .locksystem(FakeLs::new())
             .build_handler();
-        let expected = options.password.as_ref().map(|password| {
-            let pair = Zeroizing::new(format!("{}:{}", options.user, password.expose()));
-            Arc::new(Zeroizing::new(base64(pair.as_bytes())))
-        });
-        Self { dav, expected, journal }
+        let login = options.password.as_ref().map(|it| Arc::new(BasicLogin::new(&options.user, it)));
+        Self { dav, login, journal }
     }
 
     /// Serves a connection until it ends or, when told to stop, after the request at hand.
@@ -61,17 +57,10 @@ impl Connections {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let method = request.method().to_string();
         let path = request.uri().path().to_owned();
-        let response = if self.may_enter(&request) { self.dav.handle(request).await } else { who_are_you() };
+        let may_enter = self.login.as_ref().is_none_or(|login| login.admits(request.headers()));
+        let response = if may_enter { self.dav.handle(request).await } else { who_are_you() };
         self.journal.add(Seen { method, path, status: response.status().as_u16() });
         Ok(response)
-    }
-
-    fn may_enter(&self, request: &Request<Incoming>) -> bool {
-        let Some(expected) = &self.expected else { return true };
-        let given = request.headers().get(AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
-        given.split_at_checked(6).is_some_and(|(scheme, given)| {
-            scheme.eq_ignore_ascii_case(b"Basic ") && bool::from(given.ct_eq(expected.as_bytes()))
-        })
     }
 }
 
@@ -81,31 +70,4 @@ fn who_are_you() -> Response<Body> {
     let challenge = HeaderValue::from_static("Basic realm=\"filbert\", charset=\"UTF-8\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     response
-}
-
-/// RFC 4648, for one header.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, n| bits << 8 | u32::from(group.get(n).copied().unwrap_or(0)));
-        for n in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * n)) as usize & 63];
-            text.push(if n <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_as_in_the_rfc() {
-        let table = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (plain, encoded) in table {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
 }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod journal;
+pub(crate) mod login;
 
 pub use journal::{Journal, Seen};
 

@@ -1,13 +1,16 @@
 //! The ledger of accounts: one SQLite file for all repositories and processes of this machine. It
 //! keeps bytes by account; who reads and writes them knows what they mean.
 
-use super::{BUSY_TIMEOUT, StateError, make_private_folder};
+use super::{StateError, make_private_folder};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 const FILE: &str = "accounts.sqlite";
 const VERSION: i64 = 1;
+/// How long a request waits for another process that notes one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// More bytes than that are no account's.
 const MOST_BYTES: usize = 4 << 20;
 

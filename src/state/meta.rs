@@ -22,12 +22,20 @@ pub enum Meta {
     PackFolder,
     /// How many numbered pack folders are known to exist.
     PackFolders,
+    /// How many objects the last listing of a pack folder showed.
+    PackListing,
     /// The checkpoints that count.
     Checkpoints,
     /// Counts the times that something known to be on the remote turned out not to be.
     Doubt,
     /// Bytes a second that the last backup sent that sent enough to tell.
     UploadRate,
+    /// The most bytes that an object should have, learnt from refusals.
+    LargestObject,
+    /// The zstd level that the last run ended with.
+    CompressionLevel,
+    /// Uploads at the same time that the last run ended with.
+    Uploads,
 }
 
 impl Meta {
@@ -41,9 +49,13 @@ impl Meta {
             Meta::LogFill => "log_fill",
             Meta::PackFolder => "pack_folder",
             Meta::PackFolders => "pack_folders",
+            Meta::PackListing => "pack_listing",
             Meta::Checkpoints => "checkpoints",
             Meta::Doubt => "doubt",
             Meta::UploadRate => "upload_rate",
+            Meta::LargestObject => "largest_object",
+            Meta::CompressionLevel => "compression_level",
+            Meta::Uploads => "uploads",
         }
     }
 }

@@ -52,6 +52,11 @@ impl ErrorKind {
             ErrorKind::Throttled(_) | ErrorKind::Transient | ErrorKind::Unknown | ErrorKind::Corrupt
         )
     }
+
+    /// Whether the server, or the budget, lets go on at a later time by itself.
+    pub fn comes_to_an_end(self) -> bool {
+        matches!(self, ErrorKind::Throttled(_) | ErrorKind::TrafficUsedUp)
+    }
 }
 
 impl StoreError {

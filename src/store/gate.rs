@@ -12,9 +12,8 @@ pub trait Gate: Send + Sync + fmt::Debug {
     /// Waits until the request may be sent, or refuses it.
     async fn enter(&self, request: &Outgoing<'_>) -> Result<Pass, StoreError>;
 
-    /// The server refused: `status` is its answer, `kind` what it means. Answers until when it is to
-    /// be left alone, if it is.
-    fn refused(&self, pass: Pass, request: &Outgoing<'_>, status: u16, kind: ErrorKind) -> Option<Timestamp>;
+    /// The server refused. Answers until when it is to be left alone, if it is.
+    fn refused(&self, pass: Pass, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Option<Timestamp>;
 
     /// The answer ended after `down` bytes of an object, or was lost; `lost` tells which. After a
     /// [`Self::refused`] it is not called.
@@ -32,6 +31,17 @@ pub struct Outgoing<'a> {
     pub up: u64,
 }
 
+/// An answer that is no success.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// What it means.
+    pub kind: ErrorKind,
+    /// The same for people.
+    pub detail: &'a str,
+}
+
 /// The number under which a request passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass(pub u64);
@@ -46,7 +56,7 @@ impl Gate for OpenGate {
         Ok(Pass(0))
     }
 
-    fn refused(&self, _: Pass, _: &Outgoing<'_>, _: u16, _: ErrorKind) -> Option<Timestamp> {
+    fn refused(&self, _: Pass, _: &Outgoing<'_>, _: Refusal<'_>) -> Option<Timestamp> {
         None
     }
 

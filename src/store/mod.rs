@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 pub use error::{ErrorKind, StoreError};
 pub use folder::FolderStore;
-pub use gate::{Gate, OpenGate, Outgoing, Pass};
+pub use gate::{Gate, OpenGate, Outgoing, Pass, Refusal};
 pub use memory::MemoryStore;
 pub use retry::{RetryOptions, Retrying};
-pub use traffic::{Traffic, TrafficCount};
+pub use traffic::{Repeats, Traffic, TrafficCount};
 pub use webdav::{Auth, WebdavOptions, WebdavOptionsError, WebdavStore};
 
 /// A place for immutable objects in folders. Paths are relative to the store's root, `/`
@@ -70,6 +70,12 @@ pub trait Store: Send + Sync + Debug {
 
     /// Requests and bytes so far.
     fn traffic(&self) -> TrafficCount;
+
+    /// Uploads that were sent again so far; none for a store that does not repeat anything. A
+    /// store around another one that does hands its count on.
+    fn repeats(&self) -> Repeats {
+        Repeats::default()
+    }
 
     /// The address as shown to people, without secrets.
     fn address(&self) -> String;

@@ -1,7 +1,7 @@
 //! Tries again what may pass, waits where a server says so, and settles lost answers of uploads
 //! by looking: the one place that knows how patient filbert is.
 
-use super::{ErrorKind, Listing, Quota, SharedStore, Store, StoreError, TrafficCount};
+use super::{ErrorKind, Listing, Quota, Repeats, SharedStore, Store, StoreError, TrafficCount};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How many bytes of an upload's end are compared after its answer was lost.
@@ -25,6 +25,9 @@ const WORTH_TELLING: Duration = Duration::from_secs(5);
 pub struct RetryOptions {
     /// Attempts of one operation, the first included. Waits of a throttle do not count.
     pub attempts: u32,
+    /// A network or a server that fails is tried for at least so long, however many attempts that
+    /// takes: the limit on time without progress.
+    pub patience: Duration,
     /// The pause after the first failure; doubled after each further one, with jitter.
     pub base_delay: Duration,
     /// The longest such pause.
@@ -41,6 +44,7 @@ impl Default for RetryOptions {
     fn default() -> Self {
         Self {
             attempts: 5,
+            patience: Duration::ZERO,
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(60),
             throttle_delay: Duration::from_secs(30),
@@ -58,11 +62,14 @@ pub struct Retrying {
     observer: Arc<dyn Observer>,
     cancel: Cancel,
     worked: AtomicBool,
+    broken: AtomicU64,
+    throttled: AtomicU64,
 }
 
 /// What is left of the patience for one operation.
 struct Patience {
     failures: u32,
+    since: Timestamp,
     throttles: u32,
     throttled: Duration,
 }
@@ -71,7 +78,16 @@ impl Retrying {
     /// `store`, tried again by `options`.
     pub fn new(store: SharedStore, options: RetryOptions, clock: Arc<dyn Clock>) -> Self {
         let worked = AtomicBool::new(options.credentials_worked);
-        Self { store, options, clock, observer: Arc::new(Silent), cancel: Cancel::default(), worked }
+        Self {
+            store,
+            options,
+            clock,
+            observer: Arc::new(Silent),
+            cancel: Cancel::default(),
+            worked,
+            broken: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+        }
     }
 
     /// Tells `observer` of waits of seconds and more.
@@ -100,9 +116,13 @@ impl Retrying {
     ) -> Result<(), StoreError> {
         let wait = match error.kind {
             ErrorKind::Throttled(until) => self.throttle_wait(patience, until),
-            ErrorKind::Unauthorised if self.credentials_worked() => self.failure_wait(patience, 4),
+            ErrorKind::Unauthorised if self.credentials_worked() => {
+                self.failure_wait(patience, 4, Duration::ZERO)
+            }
             ErrorKind::Corrupt if !corrupt_may_pass => None,
-            kind if kind.is_worth_retrying() => self.failure_wait(patience, self.options.attempts),
+            kind if kind.is_worth_retrying() => {
+                self.failure_wait(patience, self.options.attempts, self.options.patience)
+            }
             _ => None,
         };
         let Some(wait) = wait else { return Err(error) };
@@ -116,9 +136,16 @@ impl Retrying {
         }
     }
 
-    fn failure_wait(&self, patience: &mut Patience, attempts: u32) -> Option<Duration> {
+    fn failure_wait(&self, patience: &mut Patience, attempts: u32, longest: Duration) -> Option<Duration> {
         patience.failures += 1;
-        if patience.failures >= attempts.min(self.options.attempts) {
+        let tried_ms = self
+            .clock
+            .now()
+            .millis()
+            .saturating_sub(patience.since.millis().saturating_add(patience.throttled_ms()));
+        let long_enough =
+            tried_ms.max(0).unsigned_abs() >= longest.as_millis().try_into().unwrap_or(u64::MAX);
+        if patience.failures >= attempts.min(self.options.attempts) && long_enough {
             return None;
         }
         let doubled = doubled(self.options.base_delay, patience.failures - 1);
@@ -151,7 +178,7 @@ impl Retrying {
     where
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(self.clock.now());
         loop {
             match attempt().await {
                 Ok(done) => {
@@ -183,8 +210,13 @@ impl Retrying {
 }
 
 impl Patience {
-    fn new() -> Self {
-        Self { failures: 0, throttles: 0, throttled: Duration::ZERO }
+    fn new(now: Timestamp) -> Self {
+        Self { failures: 0, since: now, throttles: 0, throttled: Duration::ZERO }
+    }
+
+    /// Time spent waiting for throttles, which is no time without progress.
+    fn throttled_ms(&self) -> i64 {
+        self.throttled.as_millis().try_into().unwrap_or(i64::MAX)
     }
 }
 
@@ -228,11 +260,16 @@ impl Store for Retrying {
     }
 
     async fn put_new(&self, path: &str, body: Bytes) -> Result<(), StoreError> {
-        let mut patience = Patience::new();
+        let mut patience = Patience::new(self.clock.now());
         loop {
             let Err(error) = self.store.put_new(path, body.clone()).await else { break };
             // The look comes after the pause: a server may still be storing what it got.
             let lost = error.kind == ErrorKind::Unknown;
+            match error.kind {
+                ErrorKind::Throttled(_) => self.throttled.fetch_add(1, Ordering::Relaxed),
+                kind if kind.is_worth_retrying() => self.broken.fetch_add(1, Ordering::Relaxed),
+                _ => 0,
+            };
             let last = error.clone();
             if let Err(given_up) = self.pause(&mut patience, error, false).await {
                 if !lost || !self.is_there(path, &body).await.unwrap_or(false) {
@@ -263,6 +300,11 @@ impl Store for Retrying {
 
     fn traffic(&self) -> TrafficCount {
         self.store.traffic()
+    }
+
+    fn repeats(&self) -> Repeats {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Repeats { broken: count(&self.broken), throttled: count(&self.throttled) }
     }
 
     fn address(&self) -> String {

@@ -49,6 +49,15 @@ impl TrafficCount {
     }
 }
 
+/// How often uploads were sent again since a store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repeats {
+    /// Because the connection broke, or the server failed.
+    pub broken: u64,
+    /// Because the server wanted less.
+    pub throttled: u64,
+}
+
 /// The counter that a store keeps.
 #[derive(Debug, Default)]
 pub struct Traffic(Mutex<TrafficCount>);

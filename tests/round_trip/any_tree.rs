@@ -4,7 +4,7 @@
 use crate::support::machine::{Machine, SMALL_CHUNKS};
 use crate::support::tree;
 use filbert::format::chunker::ChunkerParams;
-use filbert::repository::writer::WriterOptions;
+use filbert::repository::writer::{Choice, WriterOptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Timespec, Timestamps, utimensat};
@@ -86,7 +86,8 @@ fn sizes() -> impl Strategy<Value = (ChunkerParams, WriterOptions)> {
             ..SMALL_CHUNKS
         };
         let (frame_bytes, pack_bytes) = (frame << 9, pack << 10);
-        (chunks, WriterOptions { pack_bytes, frame_bytes, level, threads, uploads: threads })
+        let (level, uploads) = (Choice::Fixed(level), Choice::Fixed(threads));
+        (chunks, WriterOptions { pack_bytes, frame_bytes, level, threads, uploads })
     })
 }
 

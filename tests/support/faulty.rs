@@ -64,6 +64,8 @@ struct Script {
     /// Puts that still succeed before everything fails; none for no such end.
     puts_left: Option<usize>,
     newest: String,
+    /// Objects of more bytes are refused.
+    largest: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,11 @@ impl FaultyStore {
     /// After so many more uploads nothing works any more.
     pub fn dies_after(&self, puts: usize) {
         self.script.lock().unwrap().puts_left = Some(puts);
+    }
+
+    /// Objects of more bytes than this are refused from now on.
+    pub fn takes_at_most(&self, bytes: u64) {
+        self.script.lock().unwrap().largest = Some(bytes);
     }
 
     /// Everything works again. Tells whether all that was scripted has happened.
@@ -133,6 +140,9 @@ impl FaultyStore {
             Some(0) => return Err(dead(op, path)),
             Some(left) if op == Op::Put => script.puts_left = Some(left - 1),
             _ => {}
+        }
+        if op == Op::Put && script.largest.is_some_and(|largest| body_bytes > largest) {
+            return Err(StoreError::new(ErrorKind::TooLarge, format!("Put {path}"), "413 as scripted"));
         }
         let meant = |rule: &&mut Rule| rule.op == op && rule.times > 0 && path.starts_with(rule.prefix);
         let Some(rule) = script.rules.iter_mut().find(meant) else { return Ok(None) };

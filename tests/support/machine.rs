@@ -14,7 +14,7 @@ use filbert::model::time::Timestamp;
 use filbert::progress::{Event, Observer};
 use filbert::recovery::{RecoveryError, RecoveryService, RestoreOptions, RestoreOutcome};
 use filbert::repository::select::Selector;
-use filbert::repository::writer::WriterOptions;
+use filbert::repository::writer::{Choice, WriterOptions};
 use filbert::repository::{Cancel, InitOptions, Means, Repository, RepositoryError};
 use filbert::state::Database;
 use filbert::store::{RetryOptions, Retrying, SharedStore};
@@ -294,7 +294,13 @@ pub const SMALL_CHUNKS: ChunkerParams =
 
 /// Packs of about 8 KiB, one at a time, so that a few files make many in a known order.
 pub fn small_packs() -> WriterOptions {
-    WriterOptions { pack_bytes: 8 << 10, frame_bytes: 2 << 10, level: 1, threads: 1, uploads: 1 }
+    WriterOptions {
+        pack_bytes: 8 << 10,
+        frame_bytes: 2 << 10,
+        level: Choice::Fixed(1),
+        threads: 1,
+        uploads: Choice::Fixed(1),
+    }
 }
 
 /// What a check found, one problem a line.
@@ -306,7 +312,7 @@ pub fn told(outcome: &CheckOutcome) -> String {
 
 /// Bytes that are the same in every run.
 #[derive(Default)]
-struct SameKeys(std::sync::atomic::AtomicU64);
+pub struct SameKeys(std::sync::atomic::AtomicU64);
 
 impl Entropy for SameKeys {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {

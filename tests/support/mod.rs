@@ -6,8 +6,10 @@
 pub mod apache;
 pub mod cli;
 pub mod dav;
+pub mod drive;
 pub mod faulty;
 pub mod machine;
+pub mod nutstore;
 pub mod rclone;
 pub mod scripted;
 pub mod tree;

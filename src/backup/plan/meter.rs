@@ -4,7 +4,7 @@ use crate::backup::sink::ChunkSink;
 use crate::format::frame::FrameEncoder;
 use crate::model::id::ChunkId;
 use crate::repository::shape::FrameShape;
-use crate::repository::writer::WriterOptions;
+use crate::repository::writer::Manner;
 use crate::repository::{Repository, RepositoryError};
 use std::collections::HashSet;
 use std::thread::JoinHandle;
@@ -23,7 +23,7 @@ type Worker = JoinHandle<Result<Vec<(usize, FrameShape)>, RepositoryError>>;
 /// Takes chunks as a writer does, and keeps only sizes.
 pub(super) struct MeterSink {
     repository: Repository,
-    options: WriterOptions,
+    manner: Manner,
     sample: Sample,
     seen: HashSet<ChunkId>,
     plain: Vec<u8>,
@@ -48,10 +48,10 @@ pub(super) struct Measured {
 }
 
 impl MeterSink {
-    pub(super) fn new(repository: Repository, options: WriterOptions, sample: Sample) -> Self {
+    pub(super) fn new(repository: Repository, manner: Manner, sample: Sample) -> Self {
         Self {
             repository,
-            options,
+            manner,
             sample,
             seen: HashSet::new(),
             plain: Vec::new(),
@@ -95,9 +95,9 @@ impl MeterSink {
     }
 
     fn start_workers(&mut self) -> Result<(), RepositoryError> {
-        let (jobs, frames) = crossbeam_channel::bounded::<Job>(self.options.threads.max(1));
-        for number in 0..self.options.threads.max(1) {
-            let (frames, level) = (frames.clone(), self.options.level);
+        let (jobs, frames) = crossbeam_channel::bounded::<Job>(self.manner.threads);
+        for number in 0..self.manner.threads {
+            let (frames, level) = (frames.clone(), self.manner.level);
             let worker = std::thread::Builder::new()
                 .name(format!("plan-{number}"))
                 .spawn(move || measure(&frames, level))
@@ -124,18 +124,21 @@ fn measure(
 }
 
 impl ChunkSink for MeterSink {
-    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<(), RepositoryError> {
+    fn add(&mut self, id: ChunkId, content: &[u8]) -> Result<bool, RepositoryError> {
         self.found.read += content.len() as u64;
         if self.knows(&id)? || !self.seen.insert(id) {
-            return Ok(());
+            return Ok(true);
         }
         self.found.new += content.len() as u64;
-        self.plain.extend_from_slice(content);
-        self.chunks.push(content.len() as u32);
-        if self.plain.len() >= self.options.frame_bytes {
+        if self.plain.len().saturating_add(content.len()) > self.manner.most {
             self.close_frame()?;
         }
-        Ok(())
+        self.plain.extend_from_slice(content);
+        self.chunks.push(content.len() as u32);
+        if self.plain.len() >= self.manner.frame_bytes {
+            self.close_frame()?;
+        }
+        Ok(true)
     }
 
     fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError> {

@@ -12,14 +12,14 @@ pub(super) use sample::Sample;
 use super::list::List;
 use super::service::outcome_of;
 use super::sources;
-use super::{BackupError, BackupOptions, BackupService};
+use super::{BackupError, BackupOptions, BackupService, RunLimits};
 use crate::format::entries::Block;
 use crate::format::record::stream::join_blocks;
 use crate::format::record::{Body, ManifestRef, Snapshot, SnapshotKind, Tally};
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Silent, Stage};
 use crate::repository::outlook::Outlook;
-use crate::repository::writer::Sending;
+use crate::repository::writer::{Manner, Sending};
 use crate::state::meta::Meta;
 use crate::store::{Quota, TrafficCount};
 use meter::MeterSink;
@@ -76,7 +76,8 @@ impl BackupService {
         sampling: SampleOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<BackupPlan, BackupError> {
-        let options = BackupOptions { dry_run: true, ..options };
+        // What a run may spend does not change what all of it costs.
+        let options = BackupOptions { dry_run: true, limits: RunLimits::default(), ..options };
         let repository = &self.repository;
         let (store, clock) = (repository.store(), repository.clock());
         let (started, traffic) = (clock.now(), store.traffic());
@@ -89,7 +90,8 @@ impl BackupService {
         };
         let before = self.before(&options, &sending).await?;
         let chosen = sources::choose(&options, before.snapshot.as_ref(), &*observer)?;
-        let meter = |sample| MeterSink::new(repository.clone(), options.writer, sample);
+        let manner = Manner::of(repository, &options.writer)?;
+        let meter = |sample| MeterSink::new(repository.clone(), manner, sample);
 
         // How much there is to read decides how much of it is read.
         let unheard = Sending { observer: Arc::new(Silent), ..sending.clone() };
@@ -107,8 +109,8 @@ impl BackupService {
         }
         let reading = measured.extrapolated(millis_since(begun, clock.now()));
 
-        let list = self.choose_list(&before, &mut scanned, before.needs_whole_list(&options))?;
-        let mut outlook = Outlook::new(repository, options.writer)?;
+        let list = self.choose_list(&before, &mut scanned, before.needs_whole_list(&options), true)?;
+        let mut outlook = Outlook::new(repository, manner)?;
         let packs = outlook.send(measured.all_frames())?.len() as u64;
         scanned.tally.bytes_added = outlook.packs().iter().map(|pack| pack.size).sum();
         let mut plan = BackupPlan {

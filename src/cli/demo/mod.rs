@@ -6,8 +6,9 @@ mod copy;
 mod edit;
 mod report;
 mod scene;
+mod server;
 
-use super::args::{DemoArguments, GlobalArguments};
+use super::args::{DemoArguments, DemoServer, GlobalArguments};
 use super::environment;
 use super::error::CliError;
 use super::exit::Exit;
@@ -17,7 +18,6 @@ use super::render::{counted, size};
 use report::Report;
 use scene::Scene;
 use std::path::Path;
-use std::time::Duration;
 
 /// The set that is backed up.
 const SET: &str = "demo";
@@ -36,27 +36,26 @@ pub(super) async fn run(global: &GlobalArguments, wish: &DemoArguments) -> Resul
         })?;
     let interrupt = Interrupt::default();
     interrupt.listen(output);
-    let matched = interrupt.or(play(&folder, Report::new(output), &interrupt)).await?;
+    let matched = interrupt.or(play(&folder, wish.server, Report::new(output), &interrupt)).await?;
     Ok(if matched { Exit::Done } else { Exit::Failed })
 }
 
-/// Files that changed less than 2 s before they are read are read again next time, which would hide
-/// what an unchanged run costs.
-async fn settle(report: &mut Report) {
-    tokio::time::sleep(Duration::from_millis(2100)).await;
-    report.resume();
-}
-
 /// The whole play; answers whether both states came back as they were.
-async fn play(folder: &Path, mut report: Report, interrupt: &Interrupt) -> Result<bool, CliError> {
-    let mut scene = Scene::set_up(interrupt.cancel.clone()).await?;
-    report.opening(&scene.place(), &scene.url());
+async fn play(
+    folder: &Path,
+    server: DemoServer,
+    mut report: Report,
+    interrupt: &Interrupt,
+) -> Result<bool, CliError> {
+    let mut scene = Scene::set_up(server, interrupt.cancel.clone()).await?;
+    report.opening(&scene.place(), &scene.url(), scene.introduction());
 
     let copied = copy::bounded(folder, &scene.source())
         .map_err(|error| CliError::failed(format!("copy {}", folder.display()), error))?;
     report.step(&format!("Copied {} (the original is not touched)", folder.display()), &copied.words(), None);
 
-    settle(&mut report).await;
+    scene.settle().await;
+    report.resume();
     scene.init().await?;
     report.step("Made an encrypted repository on the server", "", Some(scene.take_requests()));
 
@@ -67,7 +66,8 @@ async fn play(folder: &Path, mut report: Report, interrupt: &Interrupt) -> Resul
     let edits = edit::change(&scene.source()).map_err(|error| CliError::failed("edit files", error))?;
     report.step("Changed files", &edits.words(), None);
 
-    settle(&mut report).await;
+    scene.settle().await;
+    report.resume();
     let second = scene.backup().await?;
     report.step("Backed up what changed", &report::backup_words(&second), Some(scene.take_requests()));
     let third = scene.backup().await?;
@@ -87,7 +87,7 @@ async fn play(folder: &Path, mut report: Report, interrupt: &Interrupt) -> Resul
         report.differences(&compared.differences);
         matched &= same;
     }
-    report.closing(matched, scene.stored_bytes());
+    report.closing(matched, scene.stored_bytes(), scene.account());
     scene.tear_down().await;
     Ok(matched)
 }

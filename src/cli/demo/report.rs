@@ -2,6 +2,7 @@
 
 use super::super::output::Output;
 use super::super::render::{counted, size};
+use super::server::Account;
 use crate::backup::BackupOutcome;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ struct Summary<'a> {
     matched: bool,
     steps: &'a [Step],
     bytes_stored: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Account>,
     duration_ms: u64,
 }
 
@@ -40,9 +43,12 @@ impl Report {
         Self { output, began: Instant::now(), last: Instant::now(), steps: Vec::new() }
     }
 
-    pub fn opening(&mut self, place: &Path, url: &str) {
+    pub fn opening(&mut self, place: &Path, url: &str, introduction: Option<&str>) {
         self.tell("filbert demo: all of this really happens, over WebDAV, with random passwords.");
         self.tell(&format!("Server {url}; files in {} (removed at the end)", place.display()));
+        if let Some(text) = introduction {
+            self.tell(text);
+        }
         self.tell("");
         self.last = Instant::now();
     }
@@ -75,7 +81,7 @@ impl Report {
         }
     }
 
-    pub fn closing(&self, matched: bool, bytes_stored: u64) {
+    pub fn closing(&self, matched: bool, bytes_stored: u64, account: Option<Account>) {
         let took = self.began.elapsed();
         if self.output.json {
             self.output.json(&Summary {
@@ -83,6 +89,7 @@ impl Report {
                 matched,
                 steps: &self.steps,
                 bytes_stored,
+                account,
                 duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             });
             return;
@@ -93,6 +100,9 @@ impl Report {
             size(bytes_stored),
             took.as_secs_f64()
         ));
+        if let Some(account) = &account {
+            self.tell(&format!("The server's account: {}.", account.words()));
+        }
         if matched {
             self.tell("Both states came back byte for byte.");
         } else {
@@ -123,7 +133,8 @@ pub(super) fn backup_words(outcome: &BackupOutcome) -> String {
     )
 }
 
-fn request_words(requests: &BTreeMap<String, u64>) -> String {
+/// Requests by method, in words.
+pub(super) fn request_words(requests: &BTreeMap<String, u64>) -> String {
     let each: Vec<_> = requests.iter().map(|(method, count)| format!("{count} {method}")).collect();
     format!("{} ({})", counted(requests.values().sum(), "request"), each.join(", "))
 }

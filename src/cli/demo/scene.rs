@@ -1,10 +1,12 @@
-//! The demo's stage: a temporary folder, the server in it, and a repository on that.
+//! The demo's stage: a temporary folder, a server, and a repository on that.
 
+use super::super::args::DemoServer;
 use super::super::environment;
 use super::super::error::CliError;
+use super::server::{Account, Server};
 use super::{SET, copy};
 use crate::backup::{BackupOptions, BackupOutcome, BackupService};
-use crate::model::clock::SystemClock;
+use crate::guard::{Guard, GuardOptions};
 use crate::model::entropy::{SystemEntropy, random_bytes};
 use crate::model::secret::SecretText;
 use crate::model::set::SetId;
@@ -13,20 +15,18 @@ use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
 use crate::repository::select::Selector;
 use crate::repository::writer::WriterOptions;
 use crate::repository::{Cancel, InitOptions, Means, Repository, RepositoryError};
-use crate::server::{RunningServer, ServerOptions, serve};
-use crate::state::Database;
+use crate::state::{Database, Ledger};
 use crate::store::{SharedStore, WebdavOptions, WebdavStore};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 const USER: &str = "demo";
 
 pub(super) struct Scene {
     folder: tempfile::TempDir,
-    server: RunningServer,
+    server: Server,
     store: SharedStore,
     password: SecretText,
     repository: Option<Repository>,
@@ -40,20 +40,21 @@ fn random_password() -> Result<SecretText, CliError> {
 
 impl Scene {
     /// Starts the server.
-    pub async fn set_up(cancel: Cancel) -> Result<Self, CliError> {
-        let failed = |error: io::Error| CliError::failed("set up the demo's server", error);
+    pub async fn set_up(kind: DemoServer, cancel: Cancel) -> Result<Self, CliError> {
+        let failed = |error: io::Error| CliError::failed("set up the demo's folder", error);
         let folder = tempfile::Builder::new().prefix("filbert-demo-").tempdir().map_err(failed)?;
-        let root = folder.path().join("server");
-        for folder in [root.clone(), folder.path().join("source")] {
-            std::fs::create_dir(folder).map_err(failed)?;
-        }
+        std::fs::create_dir(folder.path().join("source")).map_err(failed)?;
         let secret = random_password()?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-        let options = ServerOptions { root, user: USER.to_owned(), password: Some(secret.clone()) };
-        let server = serve(listener, options).map_err(failed)?;
+        let server = Server::start(kind, folder.path(), USER, secret.clone()).await?;
         let url = format!("{}backups", server.url());
         let options = WebdavOptions::new(url).with_credentials(USER, secret);
-        let store = Arc::new(WebdavStore::new(&options, Arc::new(SystemClock))?);
+        let ledger = Arc::new(Ledger::open(&folder.path().join("state"))?);
+        let guarded = GuardOptions {
+            cancel: cancel.clone(),
+            ..GuardOptions::new(USER, server.limits(), server.clock())
+        };
+        let guard = Arc::new(Guard::new(ledger, guarded));
+        let store = Arc::new(WebdavStore::new(&options, server.clock())?.guarded_by(guard));
         Ok(Self { folder, server, store, password: random_password()?, repository: None, cancel })
     }
 
@@ -93,7 +94,7 @@ impl Scene {
         let means = Means {
             store: self.store.clone(),
             state: Arc::new(Database::open(&self.folder.path().join("state"))?),
-            clock: Arc::new(SystemClock),
+            clock: self.server.clock(),
             entropy: Arc::new(SystemEntropy),
         };
         self.repository = Some(Repository::init(means, &self.password, InitOptions::default()).await?);
@@ -134,25 +135,29 @@ impl Scene {
         Ok(RecoveryService::new(repository.clone()).run(options, Arc::new(Silent)).await?)
     }
 
+    /// What is to be known of the server beforehand.
+    pub fn introduction(&self) -> Option<&'static str> {
+        self.server.introduction()
+    }
+
+    /// Waits until files that were just written count as settled.
+    pub async fn settle(&self) {
+        self.server.settle().await;
+    }
+
     /// What the server was asked since the last call, by method.
     pub fn take_requests(&self) -> BTreeMap<String, u64> {
-        let mut counts = BTreeMap::new();
-        for seen in self.server.journal().take() {
-            *counts.entry(seen.method).or_default() += 1;
-        }
-        counts
+        self.server.take_requests()
+    }
+
+    /// What all requests came to, where the server keeps account.
+    pub fn account(&self) -> Option<Account> {
+        self.server.account()
     }
 
     /// Bytes of all that lies on the server.
     pub fn stored_bytes(&self) -> u64 {
-        let files = walkdir::WalkDir::new(self.folder.path().join("server"));
-        files
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.metadata().ok())
-            .filter(|found| found.is_file())
-            .map(|found| found.len())
-            .sum()
+        self.server.stored_bytes()
     }
 
     /// Ends the server and removes everything.

@@ -20,12 +20,21 @@ struct State {
     count: Count,
     bar: ProgressBar,
     drawn: Instant,
+    /// Nothing is sent until then: when that is over, and how it is written.
+    waiting: Option<(Instant, String)>,
 }
 
 impl Bars {
     pub fn new() -> Self {
         let (count, bar, drawn) = (Count::default(), ProgressBar::hidden(), Instant::now());
-        Self { state: Mutex::new(State { count, bar, drawn }) }
+        Self { state: Mutex::new(State { count, bar, drawn, waiting: None }) }
+    }
+
+    /// Nothing is sent for so long, until a time that is written so.
+    pub fn wait(&self, time: Duration, until: String) {
+        let mut state = self.lock();
+        state.waiting = Some((Instant::now() + time, until));
+        state.bar.set_message(message(&state));
     }
 
     pub fn event(&self, event: &Event<'_>) {
@@ -39,7 +48,7 @@ impl Bars {
         }
         state.drawn = Instant::now();
         state.bar.set_position(state.count.bytes);
-        state.bar.set_message(message(&state.count));
+        state.bar.set_message(message(&state));
     }
 
     pub fn expect(&self, files: u64, bytes: u64) {
@@ -79,7 +88,8 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-fn message(count: &Count) -> String {
+fn message(state: &State) -> String {
+    let count = &state.count;
     let items = items_word(count.stage);
     let mut words = match count.files_total {
         Some(total) => format!("{}/{total} {items}", count.files),
@@ -90,5 +100,8 @@ fn message(count: &Count) -> String {
             words.push_str(&format!(", {} {word}", ByteSize(bytes)));
         }
     }
-    words
+    match &state.waiting {
+        Some((over, until)) if *over > Instant::now() => format!("waiting until {until}; {words}"),
+        _ => words,
+    }
 }

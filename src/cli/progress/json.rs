@@ -33,6 +33,13 @@ struct ProgressLine {
 }
 
 #[derive(Serialize)]
+struct WaitingLine<'a> {
+    r#type: &'static str,
+    until: String,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
 struct ProblemLine<'a> {
     r#type: &'static str,
     subject: &'a str,
@@ -47,6 +54,10 @@ impl JsonLines {
     pub fn event(&self, event: &Event<'_>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.count.take(event);
+        if let Event::Waiting { until, reason } = event {
+            self.output.json(&WaitingLine { r#type: "waiting", until: until.rfc3339(), reason });
+            return;
+        }
         if state.finished || state.last.is_some_and(|last| last.elapsed() < PAUSE) {
             return;
         }

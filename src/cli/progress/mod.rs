@@ -7,19 +7,25 @@ mod json;
 mod lines;
 
 use super::output::Output;
+use crate::model::clock::{Clock, SystemClock};
+use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem};
 use bars::Bars;
 use json::JsonLines;
 use lines::Lines;
 use std::collections::HashSet;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// An observer that shows.
 pub(super) struct Display {
     output: Output,
     manner: Manner,
     shown: Mutex<HashSet<(String, String)>>,
+    /// The end of the last wait that was told, in milliseconds since 1970.
+    waiting_ms: AtomicI64,
 }
 
 enum Manner {
@@ -29,6 +35,8 @@ enum Manner {
     Json(JsonLines),
 }
 
+/// Waits that end within so many milliseconds are one.
+const SAME_WAIT_MS: u64 = 2_000;
 /// So many problems are remembered as shown.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -43,7 +51,7 @@ pub(super) fn display(output: Output) -> Display {
     } else {
         Manner::Lines(Lines::new(output))
     };
-    Display { output, manner, shown: Mutex::default() }
+    Display { output, manner, shown: Mutex::default(), waiting_ms: AtomicI64::default() }
 }
 
 impl Display {
@@ -79,6 +87,23 @@ impl Display {
         }
     }
 
+    /// Shows a wait. Several requests wait for the same time: it is told once.
+    fn waiting(&self, event: &Event<'_>, until: Timestamp, reason: &str) {
+        let told = self.waiting_ms.swap(until.millis(), Ordering::Relaxed);
+        if told.abs_diff(until.millis()) < SAME_WAIT_MS {
+            return;
+        }
+        let shown = super::render::local_time(until.millis());
+        match &self.manner {
+            Manner::Json(json) => json.event(event),
+            _ => self.above(|| self.output.note(&format!("waiting until {shown}: {reason}"))),
+        }
+        if let Manner::Bars(bars) = &self.manner {
+            let left = until.millis().saturating_sub(SystemClock.now().millis());
+            bars.wait(Duration::from_millis(left.try_into().unwrap_or(0)), shown);
+        }
+    }
+
     /// Takes bars off the screen, so that a summary stands alone.
     pub fn finish(&self) {
         match &self.manner {
@@ -104,10 +129,7 @@ impl Observer for Display {
             Event::File { path, action } if self.output.verbose => {
                 self.above(|| self.output.note(&format!("{}  {path}", count::action_word(*action))));
             }
-            Event::Waiting { until, reason } => {
-                let until = super::render::local_time(until.millis());
-                self.above(|| self.output.note(&format!("waiting until {until}: {reason}")));
-            }
+            Event::Waiting { until, reason } => return self.waiting(&event, *until, reason),
             _ => {}
         }
         match &self.manner {

@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 /// The most problems that a record carries; the rest is only counted.
 pub const MAX_PROBLEMS: usize = 1000;
 
+/// The most missing files that a record names; the rest is only counted.
+pub const MAX_MISSING_NAMES: usize = 1000;
+/// The most bytes of these names.
+pub const MAX_MISSING_NAME_BYTES: usize = 64 << 10;
+
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -53,6 +58,32 @@ pub struct SnapshotHead {
     pub problems: Vec<Problem>,
     /// How many there were.
     pub problem_count: u64,
+    /// What a partial snapshot lacks.
+    pub missing: Missing,
+}
+
+/// Files that are new or changed and were not sent, for the run might not spend more. A changed one
+/// is in the snapshot as it was in the one before, a new one is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Missing {
+    /// How many.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The first of them in path order, fit for a terminal; at most [`MAX_MISSING_NAMES`].
+    pub names: Vec<String>,
+}
+
+impl Missing {
+    /// Counts a file, and names it while there is room.
+    pub fn add(&mut self, name: String, bytes: u64) {
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        let named: usize = self.names.iter().map(|name| name.len() + 8).sum();
+        if self.names.len() < MAX_MISSING_NAMES && named + name.len() < MAX_MISSING_NAME_BYTES {
+            self.names.push(name);
+        }
+    }
 }
 
 /// A folder or file that was backed up.
@@ -90,7 +121,7 @@ pub enum SnapshotState {
     Whole,
     /// Some files could not be read.
     Incomplete,
-    /// The run ended before everything was sent.
+    /// The run might not spend more: see [`SnapshotHead::missing`].
     Partial,
 }
 

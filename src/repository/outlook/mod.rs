@@ -3,9 +3,10 @@
 
 mod checkpoint;
 
-use super::decide::{self, PackFolders, Proof};
+use super::decide::{self, PackFolders};
+use super::proof::listing_pays;
 use super::shape::{FrameShape, MadeUp, frames_of_stream, pack_up};
-use super::writer::WriterOptions;
+use super::writer::Manner;
 use super::{Repository, RepositoryError};
 use crate::format::pack::PackEntry;
 use crate::format::record::{Body, IndexRef, Stream};
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 /// A run in thought.
 pub struct Outlook {
     repository: Repository,
-    options: WriterOptions,
+    manner: Manner,
+    inline_bytes: usize,
     made_up: MadeUp,
     cost: TrafficCount,
     log: LogOutlook,
@@ -59,20 +61,19 @@ impl LogOutlook {
         self.fills.get(&folder).copied().unwrap_or(0)
     }
 
-    /// Counts one look, as `log.rs` makes it.
+    /// The folders that one look lists, as `log.rs` makes it.
+    fn looked_at(&self) -> Vec<u32> {
+        let mut folders = vec![self.first];
+        while let Some(&newest) = folders.last().filter(|newest| decide::is_full(self.fill(**newest))) {
+            folders.push(newest.saturating_add(1));
+        }
+        folders.extend(self.first.checked_sub(1).filter(|_| self.young));
+        folders
+    }
+
+    /// Counts one look.
     fn look(&self, cost: &mut TrafficCount) {
-        let mut number = self.first;
-        loop {
-            let records = self.fill(number);
-            add_listing(cost, records);
-            if !decide::is_full(records) {
-                break;
-            }
-            number = number.saturating_add(1);
-        }
-        if let Some(before) = self.first.checked_sub(1).filter(|_| self.young) {
-            add_listing(cost, self.fill(before));
-        }
+        self.looked_at().into_iter().for_each(|folder| add_listing(cost, self.fill(folder)));
     }
 }
 
@@ -83,22 +84,23 @@ fn add_listing(cost: &mut TrafficCount, objects: u64) {
 }
 
 impl Repository {
-    /// What a look at the log costs now.
-    pub fn cost_of_look(&self) -> Result<TrafficCount, RepositoryError> {
-        let mut cost = TrafficCount::default();
-        LogOutlook::of(self)?.look(&mut cost);
-        Ok(cost)
+    /// What a look at the log costs now, and the numbered folders that it lists.
+    pub fn cost_of_look(&self) -> Result<(TrafficCount, Vec<u32>), RepositoryError> {
+        let (mut cost, log) = (TrafficCount::default(), LogOutlook::of(self)?);
+        log.look(&mut cost);
+        Ok((cost, log.looked_at()))
     }
 }
 
 impl Outlook {
-    /// A run that begins now and makes packs by `options`. What broken-off runs left is settled and
+    /// A run that begins now and makes packs in this manner. What broken-off runs left is settled and
     /// proven first.
-    pub fn new(repository: &Repository, options: WriterOptions) -> Result<Self, RepositoryError> {
+    pub fn new(repository: &Repository, manner: Manner) -> Result<Self, RepositoryError> {
         let leftovers = repository.unrecorded_packs()?;
         let mut outlook = Self {
             repository: repository.clone(),
-            options,
+            manner,
+            inline_bytes: repository.inline_bytes()?,
             made_up: MadeUp::default(),
             cost: TrafficCount::default(),
             log: LogOutlook::of(repository)?,
@@ -132,7 +134,7 @@ impl Outlook {
         &mut self,
         frames: impl IntoIterator<Item = &'a FrameShape>,
     ) -> Result<Vec<PackEntry>, RepositoryError> {
-        let mut packs = pack_up(frames, self.options.pack_bytes, &mut self.made_up);
+        let mut packs = pack_up(frames, self.manner.pack_bytes, &mut self.made_up);
         for pack in &mut packs {
             let candidate = self.folders.candidate();
             let there = self.packs_in(candidate)?;
@@ -153,10 +155,10 @@ impl Outlook {
 
     /// Puts a long part of a record into packs.
     pub fn place_stream(&mut self, bytes: Vec<u8>) -> Result<Stream, RepositoryError> {
-        if decide::travels_in_record(bytes.len()) {
+        if bytes.len() <= self.inline_bytes {
             return Ok(Stream::Inline(bytes));
         }
-        let packs = self.send(&frames_of_stream(&bytes, &self.options)?)?;
+        let packs = self.send(&frames_of_stream(&bytes, &self.manner)?)?;
         let frames = packs.iter().flat_map(|pack| &pack.index.frames);
         Ok(Stream::Chunks(frames.flat_map(|frame| &frame.chunks).map(|chunk| chunk.id).collect()))
     }
@@ -178,12 +180,10 @@ impl Outlook {
         let mut by_folder: BTreeMap<u32, usize> = BTreeMap::new();
         packs.iter().for_each(|pack| *by_folder.entry(pack.folder).or_default() += 1);
         for (folder, packs) in by_folder {
-            match decide::proof_of(packs) {
-                Proof::Asking => self.cost.add("HEAD", packs as u64),
-                Proof::Listing => {
-                    let there = self.packs_in(folder)?;
-                    add_listing(&mut self.cost, there);
-                }
+            let there = self.packs_in(folder)?.max(self.repository.objects_about(folder)?);
+            match listing_pays(packs, there) {
+                true => add_listing(&mut self.cost, there),
+                false => self.cost.add("HEAD", packs as u64),
             }
         }
         Ok(())

@@ -1,13 +1,17 @@
 //! Threads that compress frames and put them into the open pack. A full pack is decoded once
 //! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
 
-use super::{PackToSend, Shared, WriterOptions};
+use super::split::finish;
+use super::{MOST_UPLOADS, PackToSend, Shared, millis};
 use crate::format::frame::FrameEncoder;
-use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
+use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder};
 use crate::format::padding::padme;
 use crate::repository::{Repository, RepositoryError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
+
+/// Packs in memory beside those that are on their way: one is filled, one is read back.
+const BESIDE_UPLOADS: usize = 2;
 
 /// Chunks that become one frame.
 #[derive(Default)]
@@ -29,7 +33,6 @@ impl Drop for TellPanic<'_> {
 
 pub(super) struct Assembler {
     repository: Repository,
-    options: WriterOptions,
     open: Mutex<Option<(PackBuilder, Token)>>,
     packs: Mutex<Option<mpsc::Sender<PackToSend>>>,
     spare: Mutex<Vec<Vec<u8>>>,
@@ -41,22 +44,41 @@ pub(super) struct Assembler {
 /// hands the memory of those that are sent to the next ones.
 struct Tokens {
     free: crossbeam_channel::Receiver<Vec<u8>>,
+    purse: Arc<Purse>,
+}
+
+struct Purse {
     give_back: crossbeam_channel::Sender<Vec<u8>>,
+    /// Tokens that there are, free and taken, and that there may be.
+    count: Mutex<(usize, usize)>,
+}
+
+impl Purse {
+    fn count(&self) -> MutexGuard<'_, (usize, usize)> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The right to have a pack in memory.
 pub(super) struct Token {
-    give_back: crossbeam_channel::Sender<Vec<u8>>,
+    purse: Arc<Purse>,
     buffer: Vec<u8>,
 }
 
 impl Tokens {
-    fn new(count: usize) -> Self {
-        let (give_back, free) = crossbeam_channel::bounded(count);
-        for _ in 0..count {
-            let _ = give_back.try_send(Vec::new());
+    fn new(most: usize) -> Self {
+        let (give_back, free) = crossbeam_channel::bounded(most);
+        Self { free, purse: Arc::new(Purse { give_back, count: Mutex::new((0, 0)) }) }
+    }
+
+    /// How many there may be from now on. Of those that are too many each goes when it is given
+    /// back.
+    fn allow(&self, allowed: usize) {
+        let mut count = self.purse.count();
+        count.1 = allowed;
+        while count.0 < allowed && self.purse.give_back.try_send(Vec::new()).is_ok() {
+            count.0 += 1;
         }
-        Self { free, give_back }
     }
 
     /// Waits until a pack may be begun. Packs that cannot be sent are dropped and give theirs
@@ -64,7 +86,7 @@ impl Tokens {
     fn take(&self) -> (Token, Vec<u8>) {
         // It cannot be disconnected: `self` has both ends.
         let buffer = self.free.recv().unwrap_or_default();
-        (Token { give_back: self.give_back.clone(), buffer: Vec::new() }, buffer)
+        (Token { purse: self.purse.clone(), buffer: Vec::new() }, buffer)
     }
 }
 
@@ -77,25 +99,24 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        let _ = self.give_back.try_send(std::mem::take(&mut self.buffer));
+        let mut count = self.purse.count();
+        if count.0 > count.1.max(1)
+            || self.purse.give_back.try_send(std::mem::take(&mut self.buffer)).is_err()
+        {
+            count.0 = count.0.saturating_sub(1);
+        }
     }
 }
 
 impl Assembler {
-    pub(super) fn new(
-        repository: Repository,
-        options: WriterOptions,
-        packs: mpsc::Sender<PackToSend>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(super) fn new(repository: Repository, packs: mpsc::Sender<PackToSend>, shared: Arc<Shared>) -> Self {
+        let uploads = shared.pace().uploads().max(MOST_UPLOADS);
         Self {
             repository,
-            options,
             open: Mutex::default(),
             packs: Mutex::new(Some(packs)),
             spare: Mutex::default(),
-            // One is filled, one is read back.
-            tokens: Tokens::new(options.uploads.max(1) + 2),
+            tokens: Tokens::new(uploads + BESIDE_UPLOADS),
             shared,
         }
     }
@@ -104,7 +125,7 @@ impl Assembler {
     /// that nobody waits for ever.
     pub(super) fn work(&self, frames: crossbeam_channel::Receiver<FrameJob>) {
         let _told = TellPanic(&self.shared);
-        let mut encoder = match FrameEncoder::new(self.options.level) {
+        let mut encoder = match FrameEncoder::new(self.shared.pace().level()) {
             Ok(encoder) => encoder,
             Err(reason) => return self.shared.fail(RepositoryError::damaged("a new pack", reason)),
         };
@@ -113,12 +134,20 @@ impl Assembler {
             if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
                 continue;
             }
+            let began = self.millis();
+            let level = self.shared.pace().level();
             let result = encoder
-                .encode(&job.plain, &mut encoded)
+                .set_level(level)
+                .and_then(|()| encoder.encode(&job.plain, &mut encoded))
                 .map_err(|reason| RepositoryError::damaged("a new frame", reason))
-                .and_then(|()| self.append(&encoded, std::mem::take(&mut job.chunks)));
-            if let Err(error) = result {
-                self.shared.fail(error);
+                .and_then(|()| self.append(&encoded, job.plain.len(), std::mem::take(&mut job.chunks)));
+            match result {
+                Ok(waited) => {
+                    let all = self.millis().saturating_sub(began);
+                    let positive = |millis: i64| u64::try_from(millis).unwrap_or(0);
+                    self.shared.pace().compressed(positive(all.saturating_sub(waited)), positive(waited));
+                }
+                Err(error) => self.shared.fail(error),
             }
             job.plain.clear();
             self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(job.plain);
@@ -134,29 +163,50 @@ impl Assembler {
     /// Sends the pack that is open on its way and lets the sender know that it was the last.
     pub(super) fn close(&self) -> Result<(), RepositoryError> {
         let last = self.lock_open().take();
-        let sent = last.map_or(Ok(()), |pack| self.ship(pack));
+        let sent = last.map_or(Ok(0), |pack| {
+            self.shared.load().closed(&pack.0);
+            self.ship(pack)
+        });
         self.packs.lock().unwrap_or_else(PoisonError::into_inner).take();
-        sent
+        sent.map(drop)
     }
 
-    fn append(&self, frame: &[u8], chunks: Vec<ChunkEntry>) -> Result<(), RepositoryError> {
-        let full = |pack: &PackBuilder| pack.size_with(frame.len(), chunks.len()) > self.options.pack_bytes;
+    /// Appends a frame to the open pack, and returns for how many milliseconds it waited for the
+    /// line, or for those who did.
+    fn append(&self, frame: &[u8], plain: usize, chunks: Vec<ChunkEntry>) -> Result<i64, RepositoryError> {
+        let most = self.shared.pack_bytes();
+        let full = |pack: &PackBuilder| pack.size_with(frame.len(), chunks.len()) > most;
+        let began = self.millis();
         let mut open = self.lock_open();
+        let mut waited = self.millis() - began;
         // A full pack goes on its way before a place for the next is waited for. Meanwhile another
         // thread may have filled the next one.
         while let Some(pack) = open.take_if(|(pack, _)| !pack.is_empty() && full(pack)) {
+            self.shared.load().closed(&pack.0);
             drop(open);
-            self.ship(pack)?;
+            waited += self.ship(pack)?;
+            let began = self.millis();
             open = self.lock_open();
+            waited += self.millis() - began;
         }
         let pack = match &mut *open {
             Some((pack, _)) => pack,
             none => {
+                let began = self.millis();
+                self.tokens.allow(self.shared.pace().uploads() + BESIDE_UPLOADS);
                 let (token, buffer) = self.tokens.take();
+                waited += self.millis() - began;
                 &mut none.insert((self.new_pack(buffer)?, token)).0
             }
         };
-        pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))
+        let count = chunks.len();
+        pack.push(frame, chunks).map_err(|reason| RepositoryError::damaged("a new pack", reason))?;
+        self.shared.load().framed(plain, count, pack);
+        Ok(waited)
+    }
+
+    fn millis(&self) -> i64 {
+        millis(&**self.repository.clock())
     }
 
     fn lock_open(&self) -> MutexGuard<'_, Option<(PackBuilder, Token)>> {
@@ -167,28 +217,23 @@ impl Assembler {
         let repository = &self.repository;
         let salt = repository.salt()?;
         buffer.clear();
-        buffer.reserve_exact(padme(self.options.pack_bytes as u64) as usize);
+        buffer.reserve_exact(padme(self.shared.pack_bytes() as u64) as usize);
         PackBuilder::new(repository.keyring(), repository.id(), salt, buffer)
             .map_err(|reason| RepositoryError::damaged("a new pack", reason))
     }
 
-    fn ship(&self, (pack, token): (PackBuilder, Token)) -> Result<(), RepositoryError> {
-        let damaged = |reason| RepositoryError::damaged("a new pack, read back before sending,", reason);
+    /// Sends a pack on its way, and returns for how many milliseconds it waited for a place.
+    fn ship(&self, (pack, token): (PackBuilder, Token)) -> Result<i64, RepositoryError> {
         if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
-            return Ok(());
+            return Ok(0);
         }
-        let FinishedPack { bytes, entry } = pack.finish().map_err(damaged)?;
-        let (keyring, id) = (self.repository.keyring(), self.repository.id());
-        let read_back = verify_pack(&bytes, keyring, id).map_err(damaged)?;
-        if read_back != entry {
-            let reason = crate::format::FormatError::Damaged("it reads back as another one");
-            return Err(damaged(reason));
-        }
+        let FinishedPack { bytes, entry } = finish(&self.repository, pack)?;
+        let began = self.millis();
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.
         if let Some(sender) = sender {
             let _ = sender.blocking_send(PackToSend { bytes, entry, token });
         }
-        Ok(())
+        Ok(self.millis() - began)
     }
 }

@@ -3,14 +3,28 @@
 //! the reading and memory does not grow.
 
 mod assemble;
+mod limit;
+mod load;
+mod manner;
+mod pace;
+mod split;
 mod upload;
 
 use super::run::Run;
 use super::{Cancel, Repository, RepositoryError};
 use crate::format::pack::{ChunkEntry, PackEntry};
+use crate::model::clock::Clock;
 use crate::model::id::ChunkId;
 use crate::progress::Observer;
+use crate::state::meta::Meta;
+use crate::store::Repeats;
 use assemble::{Assembler, FrameJob, Token};
+use limit::ObjectLimit;
+pub(crate) use limit::fitting;
+pub use load::{Coming, Load};
+pub use manner::Manner;
+pub use pace::Choice;
+use pace::{MOST_UPLOADS, Pace, Remembered};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,16 +34,16 @@ use tokio::sync::mpsc;
 /// How packs are made.
 #[derive(Debug, Clone, Copy)]
 pub struct WriterOptions {
-    /// A pack is closed before it would be larger.
+    /// A pack is closed before it would be larger. A line that breaks gets smaller ones.
     pub pack_bytes: usize,
     /// A frame is closed when it has so many plain bytes.
     pub frame_bytes: usize,
-    /// The zstd level, -7 to 22.
-    pub level: i32,
+    /// The zstd level, -7 to 22; left open it begins with 3 and rises where threads wait for the line.
+    pub level: Choice<i32>,
     /// Threads that compress.
     pub threads: usize,
-    /// Packs on their way at the same time.
-    pub uploads: usize,
+    /// Packs on their way at the same time; left open 1 to 4, as they get through.
+    pub uploads: Choice<usize>,
 }
 
 impl WriterOptions {
@@ -52,7 +66,13 @@ impl WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { pack_bytes: 16 << 20, frame_bytes: 1 << 20, level: 3, threads: 2, uploads: 2 }
+        Self {
+            pack_bytes: 16 << 20,
+            frame_bytes: 1 << 20,
+            level: Choice::Auto,
+            threads: 2,
+            uploads: Choice::Auto,
+        }
     }
 }
 
@@ -80,6 +100,14 @@ struct Shared {
     in_flight: Mutex<HashSet<ChunkId>>,
     /// The index was empty at the start and nothing has left `in_flight`: no need to ask the index.
     holds_all: AtomicBool,
+    /// The size of object that the server takes.
+    limit: ObjectLimit,
+    pace: Mutex<Pace>,
+    load: Mutex<Load>,
+    /// Repeated uploads of the store before this writer began.
+    repeats_before: Repeats,
+    /// Repeated uploads of the store that the pace knows of.
+    repeats_seen: Mutex<Repeats>,
     /// Why the writer stopped: the first failure counts.
     failure: Mutex<Option<RepositoryError>>,
     cancel: Cancel,
@@ -110,6 +138,35 @@ impl Shared {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self) -> std::sync::MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uploads that were repeated since this writer began.
+    fn all_repeats(&self, now: Repeats) -> u64 {
+        let count = |repeats: Repeats| repeats.broken + repeats.throttled;
+        count(now).saturating_sub(count(self.repeats_before))
+    }
+
+    /// How large the next pack may get, in bytes.
+    fn pack_bytes(&self) -> usize {
+        self.pace().pack_bytes().min(usize::try_from(self.limit.bytes()).unwrap_or(usize::MAX))
+    }
+
+    /// Uploads that were repeated since this was last asked.
+    fn new_repeats(&self, now: Repeats) -> Repeats {
+        let mut seen = self.repeats_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *seen, now);
+        Repeats {
+            broken: now.broken.saturating_sub(before.broken),
+            throttled: now.throttled.saturating_sub(before.throttled),
+        }
+    }
+
     fn take_failure(&self) -> Option<RepositoryError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -132,24 +189,24 @@ impl PackWriter {
     pub fn start(repository: &Repository, sending: &Sending) -> Result<Self, RepositoryError> {
         let Sending { run, options, observer, cancel } = sending.clone();
         options.check()?;
+        let remembered = remembered(repository)?;
         let shared = Arc::new(Shared {
             run,
             in_flight: Mutex::default(),
             holds_all: AtomicBool::new(repository.index_is_empty()?),
+            limit: ObjectLimit::load(repository.state())?,
+            pace: Mutex::new(Pace::new(options.pack_bytes, options.level, options.uploads, remembered)),
+            load: Mutex::default(),
+            repeats_before: repository.store().repeats(),
+            repeats_seen: Mutex::new(repository.store().repeats()),
             failure: Mutex::default(),
             cancel,
             stopped: Cancel::default(),
         });
         let (packs, packs_to_send) = mpsc::channel(1);
         let (jobs, frames) = crossbeam_channel::bounded(options.threads.max(1));
-        let assembler = Arc::new(Assembler::new(repository.clone(), options, packs, shared.clone()));
-        let upload = tokio::spawn(upload::run(
-            repository.clone(),
-            options.uploads.max(1),
-            packs_to_send,
-            observer,
-            shared.clone(),
-        ));
+        let assembler = Arc::new(Assembler::new(repository.clone(), packs, shared.clone()));
+        let upload = tokio::spawn(upload::run(repository.clone(), packs_to_send, observer, shared.clone()));
         let workers = (0..options.threads.max(1))
             .map(|number| {
                 let (assembler, frames) = (assembler.clone(), frames.clone());
@@ -179,9 +236,14 @@ impl PackWriter {
             return Ok(false);
         }
         self.shared.in_flight().insert(id);
+        let most = fitting(self.shared.limit.bytes());
+        if self.frame.plain.len() + content.len() > most {
+            self.close_frame()?;
+        }
+        self.shared.load().added(content.len());
         self.frame.plain.extend_from_slice(content);
         self.frame.chunks.push(ChunkEntry { id, len: content.len() as u32 });
-        if self.frame.plain.len() >= self.options.frame_bytes {
+        if self.frame.plain.len() >= self.options.frame_bytes.min(most) {
             self.close_frame()?;
         }
         Ok(true)
@@ -211,7 +273,7 @@ impl PackWriter {
     /// Waits until everything added lies on the remote and is in the index.
     pub async fn finish(mut self) -> Result<(), RepositoryError> {
         let upload = self.upload.take();
-        let shared = self.shared.clone();
+        let (shared, repository) = (self.shared.clone(), self.repository.clone());
         // It may wait for the threads, which wait for the sending task: not on that task's thread.
         let last = tokio::task::spawn_blocking(move || {
             let closed = self.close_frame();
@@ -233,6 +295,7 @@ impl PackWriter {
             return Err(failure);
         }
         last.map_err(|error| RepositoryError::Internal(error.to_string()))??;
+        remember(&repository, shared.pace().remembered())?;
         sent.map_err(|error| RepositoryError::Internal(error.to_string()))?;
         if shared.cancel.is_cancelled() {
             return Err(RepositoryError::Cancelled);
@@ -264,6 +327,32 @@ impl PackWriter {
             .take_failure()
             .unwrap_or_else(|| RepositoryError::Internal("the packing threads ended".to_owned()))
     }
+}
+
+/// What the last run learnt of the line.
+fn remembered(repository: &Repository) -> Result<Remembered, RepositoryError> {
+    let state = repository.state();
+    Ok(Remembered {
+        level: state.meta_number(Meta::CompressionLevel)?,
+        uploads: state.meta_number(Meta::Uploads)?,
+    })
+}
+
+fn remember(repository: &Repository, now: Remembered) -> Result<(), RepositoryError> {
+    let (state, before) = (repository.state(), remembered(repository)?);
+    for (meta, before, now) in
+        [(Meta::CompressionLevel, before.level, now.level), (Meta::Uploads, before.uploads, now.uploads)]
+    {
+        if let Some(now) = now.filter(|now| before != Some(*now)) {
+            state.put_meta_number(meta, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds by a clock that does not jump, where there is one.
+fn millis(clock: &dyn Clock) -> i64 {
+    clock.uptime().map_or_else(|| clock.now().millis(), |up| up.millis)
 }
 
 /// A pack on its way to the remote.

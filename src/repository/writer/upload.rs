@@ -1,12 +1,16 @@
 //! Sends packs and notes each one in the index as soon as it lies on the remote: that note is
 //! what a run after a crash goes on from.
 
-use super::{PackToSend, Shared};
+use super::pace::Uploaded;
+use super::split::split;
+use super::{PackToSend, Shared, millis};
 use crate::format::names;
+use crate::format::pack::{FinishedPack, PackEntry};
 use crate::progress::{Event, Observer};
 use crate::repository::index::{self, Origin};
 use crate::repository::{Repository, RepositoryError};
 use crate::state::meta::Meta;
+use crate::store::{ErrorKind, Repeats, StoreError};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -16,14 +20,13 @@ use tokio::task::JoinSet;
 /// dropped, and the rest is only taken off the queue, so that nobody waits for ever.
 pub(super) async fn run(
     repository: Repository,
-    at_once: usize,
     mut packs: mpsc::Receiver<PackToSend>,
     observer: Arc<dyn Observer>,
     shared: Arc<Shared>,
 ) {
     let mut sending = JoinSet::new();
     let sent = tokio::select! {
-        sent = send_all(&repository, at_once, &mut packs, &mut sending, observer, &shared) => sent,
+        sent = send_all(&repository, &mut packs, &mut sending, observer, &shared) => sent,
         () = shared.cancel.cancelled() => Err(RepositoryError::Cancelled),
         () = shared.stopped.cancelled() => Ok(()),
     };
@@ -36,14 +39,14 @@ pub(super) async fn run(
 
 async fn send_all(
     repository: &Repository,
-    at_once: usize,
     packs: &mut mpsc::Receiver<PackToSend>,
     sending: &mut JoinSet<Result<(), RepositoryError>>,
     observer: Arc<dyn Observer>,
     shared: &Arc<Shared>,
 ) -> Result<(), RepositoryError> {
     while let Some(pack) = packs.recv().await {
-        while sending.len() >= at_once {
+        while sending.len() >= shared.pace().uploads() {
+            shared.pace().pack_waits();
             settle(sending.join_next().await)?;
         }
         // One after the other: folders are made here, once.
@@ -67,6 +70,8 @@ fn settle(sent: Sent) -> Result<(), RepositoryError> {
     }
 }
 
+/// Sends a pack and notes it; as several smaller ones where the server takes none of its size. A
+/// size that was refused is not tried again.
 async fn send(
     repository: &Repository,
     pack: PackToSend,
@@ -75,30 +80,73 @@ async fn send(
     shared: &Shared,
 ) -> Result<(), RepositoryError> {
     // The token goes back when this ends.
-    let PackToSend { bytes, mut entry, mut token } = pack;
-    entry.folder = folder;
-    let path = names::pack(folder, &entry.object);
-    let (size, body) = (entry.size, Bytes::from(bytes));
+    let PackToSend { bytes, entry, mut token } = pack;
+    let mut unsent = vec![FinishedPack { bytes, entry }];
+    while let Some(FinishedPack { bytes, mut entry }) = unsent.pop() {
+        entry.folder = folder;
+        let body = Bytes::from(bytes);
+        if !shared.limit.refuses(entry.size) {
+            match put(repository, &entry, body.clone()).await {
+                Ok(()) => {
+                    if let Ok(sent) = body.try_into_mut() {
+                        token.reuse(sent.into());
+                    }
+                    repository.state().write("note a pack", |transaction| {
+                        index::add_pack(transaction, &entry, Origin::Run(shared.run.id()))
+                    })?;
+                    shared.indexed(&entry);
+                    tell_pace(repository, shared, entry.size);
+                    observer.event(Event::Transferred { up: entry.size, down: 0 });
+                    continue;
+                }
+                Err(error) if error.kind == ErrorKind::TooLarge => {
+                    shared.limit.refused(repository.state(), entry.size)?;
+                    if !shared.limit.refuses(entry.size) {
+                        return Err(too_large(&entry, error.to_string()));
+                    }
+                    observer.event(Event::Notice(&format!(
+                        "the server takes no object of {} bytes: packs get at most {} bytes from now on",
+                        entry.size,
+                        shared.limit.bytes()
+                    )));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if entry.index.frames.iter().map(|frame| frame.chunks.len()).sum::<usize>() < 2 {
+            return Err(too_large(&entry, "a single piece of a file".to_owned()));
+        }
+        let (repository, most, level) = (repository.clone(), shared.limit.bytes(), shared.pace().level());
+        let splitting = tokio::task::spawn_blocking(move || split(&repository, &body, &entry, most, level));
+        let parts = splitting.await.map_err(|error| RepositoryError::Internal(error.to_string()))??;
+        parts.iter().for_each(|part| shared.load().packed(part.entry.size));
+        unsent.extend(parts.into_iter().rev());
+    }
+    Ok(())
+}
+
+fn tell_pace(repository: &Repository, shared: &Shared, bytes: u64) {
+    let Repeats { broken, throttled } = shared.new_repeats(repository.store().repeats());
+    let at_ms = millis(&**repository.clock());
+    shared.pace().uploaded(Uploaded { bytes, at_ms, broken, throttled });
+}
+
+fn too_large(entry: &PackEntry, reason: String) -> RepositoryError {
+    RepositoryError::ObjectTooLarge { size: entry.size, reason }
+}
+
+async fn put(repository: &Repository, entry: &PackEntry, body: Bytes) -> Result<(), StoreError> {
+    let path = names::pack(entry.folder, &entry.object);
     let store = repository.store();
     match store.put_new(&path, body.clone()).await {
         Err(error) if error.is_not_found() => {
             // The folder that we knew is gone.
             store.ensure_folder(names::PACKS).await?;
-            store.ensure_folder(&names::folder(names::PACKS, folder)).await?;
-            store.put_new(&path, body.clone()).await?;
+            store.ensure_folder(&names::folder(names::PACKS, entry.folder)).await?;
+            store.put_new(&path, body).await
         }
-        result => result?,
+        result => result,
     }
-    if let Ok(sent) = body.try_into_mut() {
-        token.reuse(sent.into());
-    }
-    let state = repository.state();
-    state.write("note a pack", |transaction| {
-        index::add_pack(transaction, &entry, Origin::Run(shared.run.id()))
-    })?;
-    shared.indexed(&entry);
-    observer.event(Event::Transferred { up: size, down: 0 });
-    Ok(())
 }
 
 /// The numbered folder for the next pack, made if it is not known to exist.

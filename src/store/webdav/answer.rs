@@ -1,9 +1,11 @@
 //! An answer being read: counted, bounded in size, and given up when it stops moving.
 
-use super::super::{ErrorKind, StoreError, Traffic};
+use super::super::{ErrorKind, Refusal, StoreError, Traffic};
 use super::failure::chain;
+use super::passage::Passage;
 use super::request::{Request, Verb};
 use super::session::Exchange;
+use crate::model::time::Timestamp;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Response, StatusCode};
@@ -24,18 +26,19 @@ pub(super) struct Answer<'a> {
     pub action: String,
     no_progress: Duration,
     traffic: &'a Traffic,
+    passage: Passage<'a>,
 }
 
 impl<'a> Answer<'a> {
     pub fn new(
-        exchange: Exchange,
+        exchange: Exchange<'a>,
         request: &Request,
         action: String,
         no_progress: Duration,
         traffic: &'a Traffic,
     ) -> Self {
-        let Exchange { response, url } = exchange;
-        Self { response, url, verb: request.verb, action, no_progress, traffic }
+        let Exchange { response, url, passage } = exchange;
+        Self { response, url, verb: request.verb, action, no_progress, traffic, passage }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -65,11 +68,19 @@ impl<'a> Answer<'a> {
         StoreError::new(kind, &self.action, detail)
     }
 
+    /// Tells the gate that the server refused. Answers until when it is to be left alone, if it is.
+    pub fn tell_refusal(&mut self, kind: ErrorKind, detail: &str) -> Option<Timestamp> {
+        let status = self.status().as_u16();
+        self.passage.refused(&self.action, Refusal { status, kind, detail })
+    }
+
     /// The next bytes of the body, `None` at its end.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, StoreError> {
         match tokio::time::timeout(self.no_progress, self.response.chunk()).await {
             Ok(Ok(piece)) => {
-                self.traffic.received(piece.as_ref().map_or(0, Bytes::len) as u64);
+                let bytes = piece.as_ref().map_or(0, Bytes::len) as u64;
+                self.traffic.received(bytes);
+                self.passage.received(bytes);
                 Ok(piece)
             }
             Ok(Err(error)) => {

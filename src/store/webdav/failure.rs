@@ -21,7 +21,11 @@ pub(super) async fn refused(mut answer: Answer<'_>, clock: &dyn Clock) -> StoreE
     let separator = if advice.is_empty() { "" } else { "; " };
     let detail =
         format!("the server answered {} {reason}{}{separator}{advice}", status.as_u16(), fault.in_brackets());
-    answer.error(kind, detail)
+    // Who is refused for the account's sake waits as for a throttle, whatever the status says.
+    match answer.tell_refusal(kind, &detail) {
+        Some(until) => answer.error(ErrorKind::Throttled(Some(until)), detail),
+        None => answer.error(kind, detail),
+    }
 }
 
 fn kind(verb: Verb, status: u16, fault: &Fault, until: Option<Timestamp>) -> (ErrorKind, &'static str) {

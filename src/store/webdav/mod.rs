@@ -12,6 +12,7 @@ mod link;
 mod listing;
 mod multistatus;
 mod options;
+mod passage;
 mod range;
 mod redirect;
 mod request;
@@ -21,7 +22,7 @@ mod session;
 pub use options::{Auth, WebdavOptions, WebdavOptionsError};
 
 use super::path::{check, check_object};
-use super::{ErrorKind, Listing, Quota, Store, StoreError, TrafficCount};
+use super::{ErrorKind, Gate, Listing, Quota, Store, StoreError, TrafficCount};
 use crate::model::clock::Clock;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,6 +53,12 @@ impl WebdavStore {
         let base = Base::check(options)?;
         let session = Session::new(options, &base, clock)?;
         Ok(Self { base, session })
+    }
+
+    /// Lets every request pass `gate`.
+    pub fn guarded_by(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.session.gate = gate;
+        self
     }
 
     fn folder(&self, action: &str, path: &str) -> Result<String, StoreError> {

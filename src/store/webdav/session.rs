@@ -1,12 +1,13 @@
 //! Sends requests: credentials, challenges, redirects and time limits. Credentials never leave
 //! the configured server.
 
-use super::super::{ErrorKind, StoreError, Traffic};
+use super::super::{ErrorKind, Gate, OpenGate, StoreError, Traffic};
 use super::agent::agent;
 use super::answer::Answer;
 use super::body::{Progress, Watched};
 use super::failure::{lost, refused};
 use super::options::{Auth, Base, WebdavOptions, WebdavOptionsError};
+use super::passage::Passage;
 use super::redirect::{self, Step};
 use super::request::{Request, Verb};
 use crate::model::clock::Clock;
@@ -30,15 +31,23 @@ pub(super) struct Session {
     /// Lets one request fetch the first challenge while the others wait for it.
     challenging: tokio::sync::Mutex<()>,
     root: String,
+    pub gate: Arc<dyn Gate>,
     pub clock: Arc<dyn Clock>,
     pub origin: Url,
     pub traffic: Traffic,
 }
 
-/// What came of one exchange: an answer, and the address that gave it.
-pub(super) struct Exchange {
+/// What came of one exchange: an answer, the address that gave it, and the way through the gate.
+pub(super) struct Exchange<'a> {
     pub response: Response,
     pub url: Url,
+    pub passage: Passage<'a>,
+}
+
+/// The head of an answer.
+struct Head<'a> {
+    response: Response,
+    passage: Passage<'a>,
 }
 
 impl Session {
@@ -69,6 +78,7 @@ impl Session {
             no_progress: options.no_progress_timeout,
             challenging: Default::default(),
             root: base.folder(""),
+            gate: Arc::new(OpenGate),
             clock,
             origin: base.origin.clone(),
             traffic: Traffic::default(),
@@ -95,13 +105,13 @@ impl Session {
         let action = self.action(request);
         let mut url = self.join(&request.target, &action)?;
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.authorised(request, &url, &action).await?;
+            let Head { response, passage } = self.authorised(request, &url, &action).await?;
             if !redirect::is_redirect(response.status()) {
-                let exchange = Exchange { response, url };
+                let exchange = Exchange { response, url, passage };
                 return Ok(Answer::new(exchange, request, action, self.no_progress, &self.traffic));
             }
             let step = redirect::next(&self.origin, &url, response.headers(), self.allow_http);
-            self.finish(response, &url, request, &action).await;
+            self.finish(Head { response, passage }, &url, request, &action).await;
             match step.map_err(|detail| StoreError::new(ErrorKind::Permanent, &action, detail))? {
                 Step::Ours(next) => url = next,
                 Step::Foreign(next) if request.verb == Verb::Get => url = next,
@@ -128,7 +138,7 @@ impl Session {
     }
 
     /// One request with credentials where they belong; a challenge is answered once.
-    async fn authorised(&self, request: &Request, url: &Url, action: &str) -> Result<Response, StoreError> {
+    async fn authorised(&self, request: &Request, url: &Url, action: &str) -> Result<Head<'_>, StoreError> {
         if !redirect::may_see_credentials(&self.origin, url) {
             return self.send(self.plain(request, url, action)?, request, action).await;
         }
@@ -136,17 +146,18 @@ impl Session {
             self.ensure_challenge().await?;
         }
         let builder = self.with_credentials(request, url, action).await?;
-        let response = self.send(builder, request, action).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !self.take_challenge(&response).await {
-            return Ok(response);
+        let head = self.send(builder, request, action).await?;
+        let refused = head.response.status() == StatusCode::UNAUTHORIZED;
+        if !refused || !self.take_challenge(&head.response).await {
+            return Ok(head);
         }
-        self.finish(response, url, request, action).await;
+        self.finish(head, url, request, action).await;
         let builder = self.with_credentials(request, url, action).await?;
         self.send(builder, request, action).await
     }
 
-    async fn finish(&self, response: Response, url: &Url, request: &Request, action: &str) {
-        let exchange = Exchange { response, url: url.clone() };
+    async fn finish(&self, head: Head<'_>, url: &Url, request: &Request, action: &str) {
+        let exchange = Exchange { response: head.response, url: url.clone(), passage: head.passage };
         Answer::new(exchange, request, action.to_owned(), self.no_progress, &self.traffic).finish().await;
     }
 
@@ -195,16 +206,17 @@ impl Session {
         let probe = Request::new(Verb::Propfind, &*self.root).header("depth", "0");
         let action = self.action(&probe);
         let url = self.join(&self.root, &action)?;
-        let response = self.send(self.plain(&probe, &url, &action)?, &probe, &action).await?;
+        let Head { response, passage } =
+            self.send(self.plain(&probe, &url, &action)?, &probe, &action).await?;
         if self.take_challenge(&response).await {
-            self.finish(response, &url, &probe, &action).await;
+            self.finish(Head { response, passage }, &url, &probe, &action).await;
             return Ok(());
         }
         if response.status().is_success() || response.status() == StatusCode::UNAUTHORIZED {
             let detail = "the server does not offer Digest login; set the login to auto or basic";
             return Err(StoreError::new(ErrorKind::Unauthorised, &action, detail));
         }
-        let exchange = Exchange { response, url };
+        let exchange = Exchange { response, url, passage };
         let answer = Answer::new(exchange, &probe, action, self.no_progress, &self.traffic);
         Err(refused(answer, &*self.clock).await)
     }
@@ -234,13 +246,13 @@ impl Session {
         true
     }
 
-    /// Sends and waits for the head of the answer; counted, bounded by progress.
+    /// Passes the gate, sends, and waits for the head of the answer; counted, bounded by progress.
     async fn send(
         &self,
         mut builder: RequestBuilder,
         request: &Request,
         action: &str,
-    ) -> Result<Response, StoreError> {
+    ) -> Result<Head<'_>, StoreError> {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -254,12 +266,16 @@ impl Session {
             (Verb::Put, Some(body)) => body.len() as u64,
             _ => 0,
         };
+        let mut passage = Passage::enter(&*self.gate, request.verb, action, object_bytes).await?;
         self.traffic.sent(request.verb.name(), object_bytes);
         let mut answer = std::pin::pin!(builder.send());
         let mut moved = 0;
         loop {
             match tokio::time::timeout(self.no_progress, &mut answer).await {
-                Ok(Ok(response)) => return Ok(response),
+                Ok(Ok(response)) => {
+                    passage.answered();
+                    return Ok(Head { response, passage });
+                }
                 Ok(Err(error)) => return Err(lost(request.verb, action, &error)),
                 Err(_) if progress.bytes() > moved => moved = progress.bytes(),
                 Err(_) => {

@@ -1,0 +1,175 @@
+//! Where the limits of a run may not cover all: what is new or changed is found first, then read
+//! in the order of its worth, the newest change first. The pass in path order comes after that.
+
+use super::BackupError;
+use super::scan::{Scan, Taken, catch_up_to};
+use crate::files::metadata::{mtime, same};
+use crate::files::walk::{Walk, Walked};
+use crate::format::entries::{Merged, Now};
+use crate::format::record::snapshot::MAX_MISSING_NAME_BYTES;
+use crate::manifest::ManifestError;
+use crate::model::entry::{Entry, Node};
+use crate::model::path::EntryPath;
+use crate::model::time::Timestamp;
+use crate::repository::RepositoryError;
+use std::path::PathBuf;
+
+/// Read between two looks at what is left, in bytes.
+const MOST_AT_ONCE: u64 = 64 << 20;
+/// An entry in the list of files beside its path, attributes and pieces, at most.
+const ENTRY_BYTES: u64 = 128;
+/// A piece of a file in the list.
+const PIECE_BYTES: u64 = 24;
+
+/// A file that is new or changed.
+struct Wanted {
+    path: EntryPath,
+    disk_path: PathBuf,
+    changed: Timestamp,
+    bytes: u64,
+}
+
+/// What an entry takes in the list of files, at most.
+fn entry_bytes(entry: &Entry) -> u64 {
+    let pieces = match &entry.node {
+        Node::File(content) => content.pieces.len() as u64 * PIECE_BYTES,
+        Node::Symlink(target) => target.len() as u64,
+        _ => 0,
+    };
+    let attributes: usize =
+        entry.meta.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len() + 8).sum();
+    ENTRY_BYTES + entry.path.as_bytes().len() as u64 + pieces + attributes as u64
+}
+
+impl Scan<'_> {
+    /// Finds what is new or changed and reads of it what the limits allow; [`Scan::run`] then
+    /// writes it down. Fails, before anything is taken up, if not even that can be committed.
+    pub(super) fn read_by_worth(
+        &mut self,
+        walk: Walk,
+        known: impl Iterator<Item = Result<Merged, ManifestError>>,
+    ) -> Result<(), BackupError> {
+        let mut wanted = self.survey(walk, known)?;
+        if !self.sink.fits() {
+            return Err(BackupError::LimitsTooSmall);
+        }
+        let bytes = wanted.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+        if self.sink.covers(bytes, wanted.len() as u64) {
+            // In path order it compresses best.
+            (self.read_before, self.found.roomy) = (None, true);
+            return Ok(());
+        }
+        wanted.sort_by(|one, other| {
+            let newest_first = other.changed.cmp(&one.changed);
+            newest_first.then(one.bytes.cmp(&other.bytes)).then_with(|| one.path.cmp(&other.path))
+        });
+        let mut rest = wanted.into_iter().peekable();
+        while rest.peek().is_some() {
+            let quarter = (self.sink.left() / 4).clamp(1, MOST_AT_ONCE);
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while bytes < quarter
+                && let Some(file) = rest.next()
+            {
+                bytes += file.bytes;
+                batch.push(file);
+            }
+            // Alike files lie near each other, and compress better together.
+            batch.sort_by(|one, other| one.path.cmp(&other.path));
+            for file in batch {
+                if !self.read_wanted(file)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a file, and returns whether to go on.
+    fn read_wanted(&mut self, file: Wanted) -> Result<bool, BackupError> {
+        if self.options.cancel.is_cancelled() {
+            return Err(RepositoryError::Cancelled.into());
+        }
+        let Wanted { path, disk_path, .. } = file;
+        let Ok(metadata) = disk_path.symlink_metadata() else { return Ok(true) };
+        if !metadata.is_file() {
+            return Ok(true);
+        }
+        let taken = self.take_file(Walked { path: path.clone(), disk_path, metadata })?;
+        match &taken {
+            Taken::Entry(entry) => self.sink.list_grows(entry_bytes(entry)),
+            Taken::Gone => {}
+            Taken::Unsent => return Ok(false),
+        }
+        self.read_before.get_or_insert_default().insert(path, taken);
+        Ok(self.sink.fits())
+    }
+
+    /// The files that are new or changed; tells the sink what the rest of the list takes.
+    fn survey(
+        &mut self,
+        walk: Walk,
+        known: impl Iterator<Item = Result<Merged, ManifestError>>,
+    ) -> Result<Vec<Wanted>, BackupError> {
+        self.read_before = Some(Default::default());
+        let (mut wanted, mut list_bytes, mut name_bytes) = (Vec::new(), 0, 0);
+        let mut known = known.peekable();
+        let gone = |merged: &Merged| {
+            let noted = merged.base.as_ref().map(|entry| entry.path.as_bytes().len() as u64 + 16);
+            noted.unwrap_or(0)
+        };
+        for walked in walk {
+            if self.options.cancel.is_cancelled() {
+                return Err(RepositoryError::Cancelled.into());
+            }
+            // What cannot be walked is told by the second pass; its problem is in the record.
+            let Ok(walked) = walked else {
+                list_bytes += 1024;
+                continue;
+            };
+            let last = catch_up_to(&mut known, &walked.path, |merged| {
+                list_bytes += gone(merged);
+                Ok(())
+            })?;
+            let last_entry = last.as_ref().and_then(Merged::now);
+            let unchanged = self.is_unchanged(last_entry, &walked)?;
+            let as_base = last.as_ref().is_some_and(|last| last.now == Now::AsBase);
+            if let Some(entry) = last_entry
+                && (self.options.whole || !as_base)
+            {
+                list_bytes += entry_bytes(entry);
+            }
+            let path_bytes = walked.path.as_bytes().len() as u64;
+            if !unchanged && walked.metadata.is_file() {
+                name_bytes += path_bytes + 8;
+                wanted.push(Wanted {
+                    changed: mtime(&walked.metadata),
+                    bytes: walked.metadata.len(),
+                    path: walked.path,
+                    disk_path: walked.disk_path,
+                });
+            } else if !unchanged {
+                let target = if walked.metadata.is_symlink() { walked.metadata.len() } else { 0 };
+                list_bytes += ENTRY_BYTES + path_bytes + target;
+            }
+        }
+        while let Some(merged) = known.next().transpose()? {
+            list_bytes += gone(&merged);
+        }
+        self.sink.list_grows(list_bytes);
+        self.sink.names_take(name_bytes.min(MAX_MISSING_NAME_BYTES as u64 + 8192));
+        Ok(wanted)
+    }
+
+    /// Whether an entry is as it was, so that nothing of it is read.
+    pub(super) fn is_unchanged(
+        &self,
+        last: Option<&Entry>,
+        walked: &Walked,
+    ) -> Result<bool, RepositoryError> {
+        let Some(entry) = last else { return Ok(false) };
+        let is_file = matches!(entry.node, Node::File(_));
+        Ok(same(entry, &walked.metadata, self.options.ignore_inode)
+            && !(self.options.read_all && is_file)
+            && (!self.options.check_chunks || self.has_all_chunks(entry)?))
+    }
+}

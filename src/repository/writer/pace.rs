@@ -1,0 +1,339 @@
+//! How packs are made and sent, as the line and the server bear it: the size of packs, uploads at
+//! the same time, and the level of compression. Pure: it is told what was measured and answers
+//! what to do next.
+
+/// Something that somebody chose, or that is left to what the line bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice<T> {
+    /// As the line bears it.
+    #[default]
+    Auto,
+    /// This, whatever happens.
+    Fixed(T),
+}
+
+/// The levels of zstd that are gone through, from what a fast line takes to what costs a hundred
+/// times as much.
+const LEVELS: [i32; 6] = [3, 6, 9, 12, 15, 19];
+/// A later run starts at most with this one: its line may be a fast one.
+const MOST_REMEMBERED: i32 = 9;
+/// Uploads at the same time: at the start, and at the most.
+const UPLOADS: usize = 2;
+pub(super) const MOST_UPLOADS: usize = 4;
+/// Broken connections make packs no smaller than this.
+const LEAST_PACK: usize = 1 << 20;
+/// After so many good uploads something larger is tried.
+const GOOD: u32 = 4;
+/// One more upload at once is worth it if so many hundredths of bytes a second more go through.
+const GAIN_PERCENT: u64 = 115;
+/// A trial that gained nothing is made again after so many good uploads.
+const AFTER_A_VAIN_TRIAL: u32 = 64;
+/// What the threads did is judged after so many milliseconds of all of them together.
+const JUDGED_MS: u64 = 2000;
+/// Threads that wait for more than this percentage of their time could compress better.
+const IDLE_PERCENT: u64 = 60;
+/// Threads that wait less than this hold the line up.
+const BUSY_PERCENT: u64 = 10;
+/// On a line that takes more bytes a second no higher level pays.
+const FAST_LINE: u64 = 24 << 20;
+
+/// An upload that ended well.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uploaded {
+    /// Its bytes.
+    pub(super) bytes: u64,
+    /// When it ended, by a clock that does not jump.
+    pub(super) at_ms: i64,
+    /// Times that uploads were sent again since the last report because a connection broke.
+    pub(super) broken: u64,
+    /// Times that the server wanted less since the last report.
+    pub(super) throttled: u64,
+}
+
+/// A trial of one more upload at the same time.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    rate_before: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    pack_bytes: usize,
+    asked_pack_bytes: usize,
+    level: Choice<i32>,
+    step: usize,
+    uploads: Choice<usize>,
+    at_once: usize,
+    good: u32,
+    good_for_uploads: u32,
+    wanted_for_trial: u32,
+    trial: Option<Trial>,
+    /// Since when bytes are counted, and how many.
+    window: Option<(i64, u64)>,
+    /// Bytes a second when last measured.
+    rate: Option<u64>,
+    packs_wait: bool,
+    worked_ms: u64,
+    waited_ms: u64,
+}
+
+/// What is worth remembering for the next run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Remembered {
+    pub(super) level: Option<i64>,
+    pub(super) uploads: Option<i64>,
+}
+
+impl Pace {
+    pub(super) fn new(
+        pack_bytes: usize,
+        level: Choice<i32>,
+        uploads: Choice<usize>,
+        remembered: Remembered,
+    ) -> Self {
+        let known = |level: &i32| remembered.level == Some(i64::from(*level));
+        let at_once = remembered.uploads.and_then(|uploads| usize::try_from(uploads).ok());
+        Self {
+            pack_bytes,
+            asked_pack_bytes: pack_bytes,
+            level,
+            step: LEVELS.iter().position(known).unwrap_or(0),
+            uploads,
+            // No more than the base, or a fast line would hold more packs in memory than it needs.
+            at_once: at_once.unwrap_or(UPLOADS).clamp(1, UPLOADS),
+            good: 0,
+            good_for_uploads: 0,
+            wanted_for_trial: GOOD,
+            trial: None,
+            window: None,
+            rate: None,
+            packs_wait: false,
+            worked_ms: 0,
+            waited_ms: 0,
+        }
+    }
+
+    /// A pack is closed before it would be larger, in bytes.
+    pub(super) fn pack_bytes(&self) -> usize {
+        self.pack_bytes
+    }
+
+    /// The zstd level for the next frame.
+    pub(super) fn level(&self) -> i32 {
+        match self.level {
+            Choice::Fixed(level) => level,
+            Choice::Auto => LEVELS.get(self.step).copied().unwrap_or(LEVELS[0]),
+        }
+    }
+
+    /// Packs that may be on their way at the same time.
+    pub(super) fn uploads(&self) -> usize {
+        match self.uploads {
+            Choice::Fixed(uploads) => uploads.max(1),
+            Choice::Auto => self.at_once,
+        }
+    }
+
+    pub(super) fn remembered(&self) -> Remembered {
+        let level = match self.level {
+            Choice::Fixed(_) => None,
+            Choice::Auto => Some(i64::from(self.level().min(MOST_REMEMBERED))),
+        };
+        let uploads = match self.uploads {
+            Choice::Fixed(_) => None,
+            Choice::Auto => Some(self.at_once.min(UPLOADS) as i64),
+        };
+        Remembered { level, uploads }
+    }
+
+    /// A pack waits because as many as may be are on their way.
+    pub(super) fn pack_waits(&mut self) {
+        self.packs_wait = true;
+    }
+
+    /// An upload ended well, if not at once.
+    pub(super) fn uploaded(&mut self, upload: Uploaded) {
+        if upload.broken > 0 {
+            let least = LEAST_PACK.min(self.asked_pack_bytes);
+            self.pack_bytes = (self.pack_bytes / 2).max(least);
+        }
+        if upload.broken > 0 || upload.throttled > 0 {
+            (self.at_once, self.good, self.good_for_uploads) = (1, 0, 0);
+            (self.trial, self.window, self.wanted_for_trial) = (None, None, GOOD);
+            return;
+        }
+        self.good += 1;
+        if self.good >= GOOD {
+            self.good = 0;
+            self.pack_bytes = self.pack_bytes.saturating_mul(2).min(self.asked_pack_bytes);
+        }
+        let Some((since, bytes)) = &mut self.window else {
+            self.window = Some((upload.at_ms, 0));
+            return;
+        };
+        *bytes += upload.bytes;
+        self.good_for_uploads += 1;
+        let millis = u64::try_from(upload.at_ms.saturating_sub(*since)).unwrap_or(0);
+        if self.good_for_uploads >= GOOD && millis > 0 {
+            let rate = bytes.saturating_mul(1000) / millis;
+            self.judge_uploads(rate);
+            self.rate = Some(rate);
+            self.window = Some((upload.at_ms, 0));
+            self.packs_wait = false;
+        }
+    }
+
+    fn judge_uploads(&mut self, rate: u64) {
+        if let Some(Trial { rate_before }) = self.trial.take() {
+            if rate.saturating_mul(100) < rate_before.saturating_mul(GAIN_PERCENT) {
+                self.at_once = (self.at_once - 1).max(1);
+                self.wanted_for_trial = AFTER_A_VAIN_TRIAL;
+            }
+            self.good_for_uploads = 0;
+        } else if self.good_for_uploads >= self.wanted_for_trial
+            && self.packs_wait
+            && self.at_once < MOST_UPLOADS
+        {
+            self.at_once += 1;
+            self.wanted_for_trial = GOOD;
+            self.good_for_uploads = 0;
+            // Back to the base nothing has to be proven.
+            self.trial = (self.at_once > UPLOADS).then_some(Trial { rate_before: rate });
+        }
+    }
+
+    /// A thread worked and waited for the line so many milliseconds.
+    pub(super) fn compressed(&mut self, worked_ms: u64, waited_ms: u64) {
+        self.worked_ms += worked_ms;
+        self.waited_ms += waited_ms;
+        let all = self.worked_ms + self.waited_ms;
+        if all < JUDGED_MS {
+            return;
+        }
+        let slow = self.rate.is_some_and(|rate| rate < FAST_LINE);
+        if slow && self.waited_ms * 100 > all * IDLE_PERCENT {
+            self.step = (self.step + 1).min(LEVELS.len() - 1);
+        } else if self.waited_ms * 100 < all * BUSY_PERCENT {
+            self.step = self.step.saturating_sub(1);
+        }
+        (self.worked_ms, self.waited_ms) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn auto() -> Pace {
+        Pace::new(16 * MIB, Choice::Auto, Choice::Auto, Remembered::default())
+    }
+
+    /// Packs that go through at `rate` bytes a second in all while others wait.
+    fn go(pace: &mut Pace, packs: u32, at_ms: &mut i64, rate: impl Fn(usize) -> u64) {
+        for _ in 0..packs {
+            let bytes = pace.pack_bytes() as u64;
+            *at_ms += i64::try_from(bytes * 1000 / rate(pace.uploads())).unwrap();
+            pace.pack_waits();
+            pace.uploaded(Uploaded { bytes, at_ms: *at_ms, broken: 0, throttled: 0 });
+        }
+    }
+
+    fn breaks(pace: &mut Pace) {
+        pace.uploaded(Uploaded { bytes: 1, at_ms: 0, broken: 1, throttled: 0 });
+    }
+
+    #[test]
+    fn packs_shrink_where_connections_break_and_grow_again_to_what_was_asked() {
+        let mut pace = auto();
+        let mut sizes = Vec::new();
+        for _ in 0..6 {
+            breaks(&mut pace);
+            sizes.push(pace.pack_bytes() / MIB);
+        }
+        assert_eq!(sizes, [8, 4, 2, 1, 1, 1]);
+        assert_eq!(pace.uploads(), 1);
+        let mut at = 0;
+        go(&mut pace, 2 * GOOD, &mut at, |_| 1 << 20);
+        assert_eq!(pace.pack_bytes(), 4 * MIB);
+        go(&mut pace, 40, &mut at, |_| 1 << 20);
+        assert_eq!(pace.pack_bytes(), 16 * MIB);
+        let mut small = Pace::new(8 << 10, Choice::Auto, Choice::Auto, Remembered::default());
+        breaks(&mut small);
+        assert_eq!(small.pack_bytes(), 8 << 10);
+    }
+
+    #[test]
+    fn more_uploads_at_once_stay_only_where_more_goes_through() {
+        let (mut pace, mut at) = (auto(), 0);
+        go(&mut pace, 40, &mut at, |uploads| uploads as u64 * 1_000_000);
+        assert_eq!(pace.uploads(), MOST_UPLOADS, "each has its own share of the line");
+        let (mut pace, mut at) = (auto(), 0);
+        go(&mut pace, 60, &mut at, |_| 1_000_000);
+        assert_eq!(pace.uploads(), UPLOADS, "the line is full");
+        let mut pace = auto();
+        for number in 0..40 {
+            pace.uploaded(Uploaded { bytes: 1 << 24, at_ms: number * 1000, broken: 0, throttled: 0 });
+        }
+        assert_eq!(pace.uploads(), UPLOADS, "no pack waits: the line is faster than the threads");
+    }
+
+    #[test]
+    fn a_throttle_makes_it_one_upload_and_leaves_the_packs_as_they_are() {
+        let (mut pace, mut at) = (auto(), 0);
+        pace.uploaded(Uploaded { bytes: 1, at_ms: 0, broken: 0, throttled: 1 });
+        assert_eq!((pace.uploads(), pace.pack_bytes()), (1, 16 * MIB));
+        go(&mut pace, 2 * GOOD, &mut at, |_| 1_000_000);
+        assert_eq!(pace.uploads(), UPLOADS);
+    }
+
+    #[test]
+    fn the_level_follows_the_line() {
+        let (mut pace, mut at) = (auto(), 0);
+        pace.compressed(100, 9_000);
+        assert_eq!(pace.level(), 3, "how fast the line is was not measured yet");
+        go(&mut pace, 6, &mut at, |_| 1_000_000);
+        let mut levels = Vec::new();
+        for _ in 0..6 {
+            pace.compressed(300, 2_000);
+            levels.push(pace.level());
+        }
+        assert_eq!(levels, [6, 9, 12, 15, 19, 19]);
+        pace.compressed(1_200, 1_000);
+        assert_eq!(pace.level(), 19, "between the bounds it stays");
+        for wanted in [15, 12] {
+            pace.compressed(2_500, 10);
+            assert_eq!(pace.level(), wanted);
+        }
+    }
+
+    #[test]
+    fn on_a_fast_line_the_level_stays_low_whatever_waits() {
+        let (mut pace, mut at) = (auto(), 0);
+        go(&mut pace, 20, &mut at, |_| 200 << 20);
+        (0..10).for_each(|_| pace.compressed(10, 5_000));
+        assert_eq!(pace.level(), 3);
+    }
+
+    #[test]
+    fn what_is_fixed_stays_whatever_happens() {
+        let mut at = 0;
+        let mut pace = Pace::new(16 * MIB, Choice::Fixed(1), Choice::Fixed(3), Remembered::default());
+        breaks(&mut pace);
+        go(&mut pace, 20, &mut at, |_| 1_000_000);
+        (0..10).for_each(|_| pace.compressed(10, 5_000));
+        assert_eq!((pace.level(), pace.uploads()), (1, 3));
+        assert_eq!(pace.remembered(), Remembered::default());
+    }
+
+    #[test]
+    fn a_run_starts_where_the_last_one_ended_within_reason() {
+        let known = Remembered { level: Some(6), uploads: Some(1) };
+        let pace = Pace::new(MIB, Choice::Auto, Choice::Auto, known);
+        assert_eq!((pace.level(), pace.uploads(), pace.remembered()), (6, 1, known));
+        let strange = Remembered { level: Some(-4), uploads: Some(99) };
+        let pace = Pace::new(MIB, Choice::Auto, Choice::Auto, strange);
+        assert_eq!((pace.level(), pace.uploads()), (3, UPLOADS));
+    }
+}
