@@ -163,6 +163,36 @@ async fn a_plan_on_an_empty_machine_spends_what_the_run_then_saves() {
     plan_and_run(&empty, journal, &restore, 5);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_budget_of_the_account_decides_when_it_is_done() {
+    let server = support::dav::start().await;
+    let cli = Cli::new("drive");
+    let source = cli.folder("documents");
+    (0..20).for_each(|number| write(&source, &format!("{number}.bin"), noise(number, 1 << 20)));
+    let config = cli.home.path().join("config.toml");
+    let settings = "requests = '10/1h'\nupload_per_month = '2MiB'\n";
+    let settings = format!("[repositories.drive]\nurl = '{}repo'\n{settings}", server.server.url());
+    std::fs::write(&config, settings).unwrap();
+    let config = config.to_str().unwrap();
+    cli.ok(&["init", "--config", config]);
+    let backup = ["plan", "backup", source.to_str().unwrap(), "--set", "docs", "--pack-size", "1MiB"];
+    let json = cli.ok(&[&backup[..], &["--config", config, "--json"]].concat());
+    let plan: Value = serde_json::from_str(json.out.lines().last().unwrap()).unwrap();
+    // 9 of 10, for a tenth is kept for restores; init took 6 and the plan 1.
+    assert_eq!(plan["requests_now"], 2);
+    let requests = plan["requests"]["total"].as_u64().unwrap();
+    assert!(requests > 20 && plan["windows"].as_u64().unwrap() >= (requests - 2).div_ceil(9), "{plan}");
+    assert_eq!(plan["fits_month"], false);
+    assert!(plan["waiting_ms"].as_u64().unwrap() > 3_000_000, "{plan}");
+    let told = cli.ok(&[&backup[..], &["--config", config]].concat());
+    assert!(told.out.contains("(1 request free now)"), "{}", told.out);
+    assert!(told.err.contains("does not fit into what is left of this month"), "{}", told.err);
+    // What would have to wait is not asked.
+    cli.ok(&[&backup[..], &["--config", config]].concat());
+    let told = cli.ok(&[&backup[..], &["--config", config]].concat());
+    assert!(told.out.contains("planning took no requests"), "{}", told.out);
+}
+
 async fn plan_of(machine: &Machine, source: &Path, sampling: SampleOptions) -> BackupPlan {
     let service = BackupService::new(machine.open().await);
     let plan = service.plan(machine.options("s", &[source]), sampling, machine.heard.clone()).await.unwrap();

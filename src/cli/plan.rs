@@ -11,7 +11,7 @@ use crate::check::CheckService;
 use crate::guard::{Account, Forecast, Limits, Moment, Need, Purpose, forecast};
 use crate::model::clock::SystemClock;
 use crate::recovery::RecoveryService;
-use crate::store::TrafficCount;
+use crate::store::{Quota, TrafficCount};
 use std::time::Duration;
 
 pub(super) async fn run(session: &Session, wish: PlanArguments) -> Result<Exit, CliError> {
@@ -57,6 +57,22 @@ async fn plan_backup(session: &Session, wish: &BackupArguments) -> Result<Exit, 
     Ok(exit)
 }
 
+/// The room at the server, if it tells. Not asked where that would have to wait.
+async fn room(session: &Session, opened: &Opened) -> Result<Option<Quota>, CliError> {
+    if let Some(guard) = &opened.guard {
+        let (account, now) = guard.account()?;
+        let asking = Need { requests: 1, ..Need::default() };
+        if !forecast(&account, now, guard.limits(), guard.purpose(), asking).waiting.is_zero() {
+            return Ok(None);
+        }
+    }
+    let asking = async { Ok::<_, CliError>(opened.store.quota().await) };
+    Ok(session.interrupt.or(asking).await?.unwrap_or_else(|error| {
+        session.output.note(&format!("how much room there is could not be asked: {error}"));
+        None
+    }))
+}
+
 async fn plan_set(
     session: &Session,
     wish: &BackupArguments,
@@ -72,10 +88,10 @@ async fn plan_set(
     let plan: BackupPlan = planned?;
     plan.problems.iter().for_each(|problem| session.display.problem(problem));
     let told = Told {
+        quota: room(session, &opened).await?,
         forecast: forecast_of(&opened, Purpose::Other, &plan.cost, plan.work)?,
         cost: plan.cost.clone(),
         spent: opened.store.traffic().since(&before),
-        quota: plan.quota,
     };
     plan_words::backup(session, &set, &plan, &told);
     Ok(Exit::Done)

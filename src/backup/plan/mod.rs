@@ -1,6 +1,6 @@
 //! What a backup will cost, before it is made: the same walk and comparison, the same chunks and
 //! frames of all new content or of a sample, and the decisions of `repository::decide`. Nothing is
-//! sent, but for one question about the room that is left, and the look at the log where that is due.
+//! sent, but the look at the log where that is due.
 
 mod meter;
 mod sample;
@@ -21,7 +21,7 @@ use crate::progress::{Event, Observer, Problem, Silent, Stage};
 use crate::repository::outlook::Outlook;
 use crate::repository::writer::{Manner, Sending};
 use crate::state::meta::Meta;
-use crate::store::{Quota, TrafficCount};
+use crate::store::TrafficCount;
 use meter::MeterSink;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,6 @@ pub struct BackupPlan {
     pub new_bytes: u64,
     /// Packs that it will send.
     pub packs: u64,
-    /// The room at the server, if it tells.
-    pub quota: Option<Quota>,
     /// How long reading, compressing and sending take by themselves, as far as it is known.
     pub work: Duration,
     /// Bytes a second that the last backups sent, if one sent enough to tell.
@@ -122,7 +120,6 @@ impl BackupService {
             sampled_bytes: measured.read,
             new_bytes: measured.extrapolated(measured.new),
             packs,
-            quota: None,
             work: Duration::ZERO,
             upload_rate: repository
                 .state()
@@ -158,13 +155,6 @@ impl BackupService {
             plan.upload_rate.and_then(|rate| plan.cost.bytes_up.saturating_mul(1000).checked_div(rate));
         // They go on at the same time.
         plan.work = Duration::from_millis(reading.max(sending.unwrap_or(0)));
-        plan.quota = match store.quota().await {
-            Ok(quota) => quota,
-            Err(error) => {
-                observer.event(Event::Notice(&format!("how much room there is could not be asked: {error}")));
-                None
-            }
-        };
         plan.spent = store.traffic().since(&traffic);
         Ok(plan)
     }
