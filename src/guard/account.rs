@@ -221,7 +221,9 @@ impl Account {
             }
             Verdict::Denied if !self.worked => None,
             Verdict::Denied => {
-                self.denials = self.denials.saturating_add(1);
+                // Those that were on their way when the window closed say nothing new.
+                let is_late = self.closed.as_ref().is_some_and(|closed| !closed.looking);
+                self.denials = self.denials.saturating_add(u32::from(!is_late));
                 if self.denials >= DENIALS {
                     (self.refusals, self.denials, self.worked, self.closed) = (0, 0, false, None);
                     return None;

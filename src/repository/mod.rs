@@ -7,6 +7,7 @@ pub mod checkpoint;
 mod cost;
 pub mod decide;
 pub mod error;
+mod fetch;
 pub mod index;
 pub mod log;
 pub mod mend;

@@ -1,5 +1,6 @@
 //! Making a repository, and opening one.
 
+use super::fetch::get_right;
 use super::{Means, Repository, RepositoryError};
 use crate::format::descriptor::{Descriptor, InitOptions, MAX_DESCRIPTOR_BYTES};
 use crate::format::keys::Keyring;
@@ -9,6 +10,9 @@ use crate::state::meta::Meta;
 use crate::store::Listing;
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// A descriptor that does not show whole is put so often in all.
+const ATTEMPTS: usize = 3;
 
 impl Repository {
     /// Makes a repository in an empty or missing folder.
@@ -33,14 +37,7 @@ impl Repository {
         let name = descriptor.file_name(&bytes);
         means.store.ensure_folder(names::LOG).await?;
         means.store.ensure_folder(names::PACKS).await?;
-        means.store.put_new(&name, Bytes::from(bytes.clone())).await?;
-
-        let listing = means.store.list("").await?;
-        let there = listing.entries.iter().find(|entry| entry.name == name);
-        if there.is_none_or(|entry| entry.size.is_some_and(|size| size != bytes.len() as u64)) {
-            let symptom = "the listing does not show it whole".to_owned();
-            return Err(RepositoryError::NotStanding { object: name, symptom });
-        }
+        let listing = put_descriptor(&means, &name, Bytes::from(bytes.clone())).await?;
         if descriptors(&listing).len() > 1 {
             return Err(RepositoryError::SeveralDescriptors(address));
         }
@@ -102,6 +99,21 @@ impl Repository {
     }
 }
 
+/// Puts the descriptor, and looks; again, the same bytes under the name that is their hash, where
+/// it lies there cut. Answers the listing that shows it.
+async fn put_descriptor(means: &Means, name: &str, bytes: Bytes) -> Result<Listing, RepositoryError> {
+    for _ in 0..ATTEMPTS {
+        means.store.put_new(name, bytes.clone()).await?;
+        let listing = means.store.list("").await?;
+        let there = listing.entries.iter().find(|entry| entry.name == name);
+        if there.is_some_and(|entry| entry.size.is_none_or(|size| size == bytes.len() as u64)) {
+            return Ok(listing);
+        }
+    }
+    let symptom = "the listing does not show it whole".to_owned();
+    Err(RepositoryError::NotStanding { object: name.to_owned(), symptom })
+}
+
 async fn fetch_descriptor(means: &Means) -> Result<(String, Bytes), RepositoryError> {
     let address = means.store.address();
     let listing = match means.store.list("").await {
@@ -113,7 +125,8 @@ async fn fetch_descriptor(means: &Means) -> Result<(String, Bytes), RepositoryEr
     if found.last().is_some_and(|other| other.0 == newest.0) {
         return Err(RepositoryError::SeveralDescriptors(address));
     }
-    let bytes = means.store.get(&newest.1, MAX_DESCRIPTOR_BYTES).await?;
+    let is_right = |bytes: &[u8]| is_named(bytes, &newest.1);
+    let bytes = get_right(&means.store, &newest.1, MAX_DESCRIPTOR_BYTES, is_right).await?;
     Ok((newest.1, bytes))
 }
 
@@ -129,6 +142,12 @@ fn descriptors(listing: &Listing) -> Vec<(u32, String)> {
     found
 }
 
+/// Whether a descriptor's name is the hash of its bytes.
+fn is_named(bytes: &[u8], name: &str) -> bool {
+    let hash = names::parse_descriptor(name).map(|(_, hash)| hash);
+    hash.is_some_and(|hash| blake3::hash(bytes) == blake3::Hash::from_bytes(hash.0))
+}
+
 /// The key derivation takes all the time it is meant to take, so it has a thread of its own.
 async fn unlock(
     bytes: &[u8],
@@ -137,8 +156,7 @@ async fn unlock(
 ) -> Result<Option<(Descriptor, Keyring)>, RepositoryError> {
     let damaged = |reason| RepositoryError::damaged(name, reason);
     let descriptor = Descriptor::from_bytes(bytes).map_err(damaged)?;
-    let hash = names::parse_descriptor(name).map(|(_, hash)| hash);
-    if hash.is_none_or(|hash| blake3::hash(bytes) != blake3::Hash::from_bytes(hash.0)) {
+    if !is_named(bytes, name) {
         let reason = crate::format::FormatError::Damaged("its bytes are not those its name says");
         return Err(damaged(reason));
     }

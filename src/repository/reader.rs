@@ -51,18 +51,21 @@ pub fn plan_fetches(pack: &PackEntry, wanted: &BTreeSet<u32>) -> Vec<Fetch> {
 }
 
 impl Repository {
-    /// Fetches a range of a pack; the whole object where the range covers it.
+    /// Fetches a range of a pack; the whole object where the range covers it. An answer that is too
+    /// short was most likely cut on its way: it is asked for once more.
     pub async fn fetch(&self, pack: &PackEntry, range: &Range<u64>) -> Result<Bytes, RepositoryError> {
         let path = names::pack(pack.folder, &pack.object);
-        let bytes = if *range == (0..pack.size) {
-            self.store().get(&path, pack.size).await?
-        } else {
-            self.store().get_range(&path, range.clone()).await?
-        };
-        if bytes.len() as u64 != range.end - range.start {
-            return Err(RepositoryError::damaged(path, FormatError::Damaged("it is shorter than it was")));
+        for _ in 0..2 {
+            let bytes = if *range == (0..pack.size) {
+                self.store().get(&path, pack.size).await?
+            } else {
+                self.store().get_range(&path, range.clone()).await?
+            };
+            if bytes.len() as u64 == range.end - range.start {
+                return Ok(bytes);
+            }
         }
-        Ok(bytes)
+        Err(RepositoryError::damaged(path, FormatError::Damaged("it is shorter than it was")))
     }
 
     /// The bytes of a stream.
@@ -96,14 +99,16 @@ impl Repository {
         let needed: BTreeSet<_> = ids.iter().copied().collect();
         let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
         for (pack, fetch) in self.chunk_fetches(ids)? {
+            let mut take = |id, content: &[u8]| {
+                if needed.contains(&id) {
+                    contents.insert(id, content.to_vec());
+                }
+            };
             let bytes = self.fetch(&pack, &fetch.range).await?;
-            let mut opened = FrameReader::new(self, &pack)?;
-            for (frame, at) in &fetch.frames {
-                opened.each_chunk(*frame, at - fetch.range.start, &bytes, |id, content| {
-                    if needed.contains(&id) {
-                        contents.insert(id, content.to_vec());
-                    }
-                })?;
+            if self.open_frames(&pack, &fetch, &bytes, &mut take).is_err() {
+                // They may have been spoilt on the way.
+                let bytes = self.fetch(&pack, &fetch.range).await?;
+                self.open_frames(&pack, &fetch, &bytes, &mut take)?;
             }
         }
         let mut joined = Vec::new();
@@ -112,6 +117,23 @@ impl Repository {
             joined.extend_from_slice(content.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?);
         }
         Ok(joined)
+    }
+}
+
+impl Repository {
+    /// Opens the frames of `fetch` and hands on all of their chunks.
+    fn open_frames(
+        &self,
+        pack: &PackEntry,
+        fetch: &Fetch,
+        bytes: &[u8],
+        take: &mut impl FnMut(ChunkId, &[u8]),
+    ) -> Result<(), RepositoryError> {
+        let mut reader = FrameReader::new(self, pack)?;
+        fetch
+            .frames
+            .iter()
+            .try_for_each(|(frame, at)| reader.each_chunk(*frame, at - fetch.range.start, bytes, &mut *take))
     }
 }
 

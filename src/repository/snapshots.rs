@@ -1,11 +1,14 @@
 //! The snapshots that are known, and the entries of one.
 
+use super::fetch::get_right;
 use super::{Repository, RepositoryError, Run};
 use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
 use crate::format::record::stream::split_blocks;
-use crate::format::record::{Body, ManifestRef, Record, SnapshotHead, Stream};
+use crate::format::record::{Body, MAX_RECORD_BYTES, ManifestRef, Record, SnapshotHead, Stream, object_id};
 use crate::format::{FormatError, names::RecordName};
 use crate::model::id::ObjectId;
+use crate::store::StoreError;
+use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
 
 /// A snapshot as lists show it.
@@ -134,10 +137,14 @@ impl Repository {
     /// Fetches a record again, whatever is kept, and opens it.
     pub async fn reread_record(&self, folder: u32, name: &RecordName) -> Result<(), RepositoryError> {
         let path = name.path(folder);
-        let bytes = self.store().get(&path, crate::format::record::MAX_RECORD_BYTES).await?;
+        let bytes = self.get_record(&path, name).await?;
         Record::open(&bytes, name, self.keyring(), self.id())
             .map(drop)
             .map_err(|reason| RepositoryError::damaged(path, reason))
+    }
+
+    async fn get_record(&self, path: &str, name: &RecordName) -> Result<Bytes, StoreError> {
+        get_right(self.store(), path, MAX_RECORD_BYTES, |bytes| object_id(bytes) == name.object).await
     }
 
     /// The record `name`: kept bytes, or fetched and kept.
@@ -152,7 +159,7 @@ impl Repository {
         {
             return Ok(record);
         }
-        let bytes = self.store().get(&path, crate::format::record::MAX_RECORD_BYTES).await?;
+        let bytes = self.get_record(&path, name).await?;
         let record = Record::open(&bytes, name, self.keyring(), self.id())
             .map_err(|reason| RepositoryError::damaged(path, reason))?;
         self.state().put_object(&name.object, &bytes)?;

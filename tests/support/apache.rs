@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const REALM: &str = "dav";
+const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Starts a server with this login, unless Apache is not installed.
 pub fn start(auth: Auth) -> Option<Server> {
@@ -23,13 +24,43 @@ pub fn start_tls() -> Option<(Server, Vec<u8>)> {
     Some((server, fs::read(place).unwrap()))
 }
 
+/// As [`start_tls`], with HTTP/2 offered before HTTP/1.1, and a log of the protocols spoken.
+pub fn start_tls_with_http2() -> Option<(Server, Vec<u8>)> {
+    if !Path::new(MODULES).join("mod_http2.so").is_file() {
+        super::skipped("mod_http2 of Apache");
+        return None;
+    }
+    find("openssl")?;
+    let server = start_as(Auth::Basic, "h2")?;
+    let place = server.files.parent().and_then(Path::parent).unwrap().join("ca.pem");
+    Some((server, fs::read(place).unwrap()))
+}
+
+/// The protocol and method of each request so far, a line each.
+pub fn access_log(server: &Server) -> String {
+    let place = server.files.parent().and_then(Path::parent).unwrap().join("access.log");
+    fs::read_to_string(place).unwrap_or_default()
+}
+
+/// What the server chooses for a client that speaks both protocols.
+pub fn protocol_offered(server: &Server) -> Option<String> {
+    let host = server.url.split('/').nth(2)?;
+    let asked = Command::new("openssl")
+        .args(["s_client", "-alpn", "h2,http/1.1", "-connect", host])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&asked.stdout).into_owned();
+    Some(text.lines().find_map(|line| line.strip_prefix("ALPN protocol: "))?.trim().to_owned())
+}
+
 fn start_as(auth: Auth, scheme: &str) -> Option<Server> {
     let program = find("apache2")?;
     let mut log = String::new();
     for _ in 0..5 {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        prepare(dir.path(), port, auth, scheme == "https");
+        prepare(dir.path(), port, auth, scheme);
         let mut child = Command::new(&program)
             // One process, so that none is left behind when it is killed.
             .arg("-X")
@@ -40,6 +71,7 @@ fn start_as(auth: Auth, scheme: &str) -> Option<Server> {
             .spawn()
             .unwrap();
         if wait_for(port, &mut child) {
+            let scheme = if scheme == "h2" { "https" } else { scheme };
             let url = format!("{scheme}://127.0.0.1:{port}/dav/");
             let files = dir.path().join("root/dav");
             return Some(Server { url, files, child: Some(child), _dir: Some(dir) });
@@ -51,7 +83,7 @@ fn start_as(auth: Auth, scheme: &str) -> Option<Server> {
     panic!("apache2 does not start: {log}");
 }
 
-fn prepare(dir: &Path, port: u16, auth: Auth, tls: bool) {
+fn prepare(dir: &Path, port: u16, auth: Auth, scheme: &str) {
     for part in ["root/dav", "lock", "run"] {
         fs::create_dir_all(dir.join(part)).unwrap();
     }
@@ -74,8 +106,15 @@ fn prepare(dir: &Path, port: u16, auth: Auth, tls: bool) {
             "AuthType Basic"
         }
     };
-    let tls = if tls { tls_lines(dir) } else { String::new() };
-    let modules = "/usr/lib/apache2/modules";
+    let tls = if scheme == "http" { String::new() } else { tls_lines(dir) };
+    let http2 = match scheme {
+        "h2" => format!(
+            "LoadModule http2_module {MODULES}/mod_http2.so\nProtocols h2 http/1.1\n\
+             CustomLog {}/access.log \"%H %m\"",
+            dir.display()
+        ),
+        _ => String::new(),
+    };
     let loads: String = [
         "mpm_event",
         "authn_core",
@@ -90,7 +129,7 @@ fn prepare(dir: &Path, port: u16, auth: Auth, tls: bool) {
         "dir",
     ]
     .iter()
-    .map(|name| format!("LoadModule {name}_module {modules}/mod_{name}.so\n"))
+    .map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n"))
     .collect();
     let dir = dir.display();
     let conf = format!(
@@ -101,6 +140,7 @@ PidFile "{dir}/run/pid"
 DefaultRuntimeDir "{dir}/run"
 {loads}{identity}
 {tls}
+{http2}
 DocumentRoot "{dir}/root"
 DavLockDB "{dir}/lock/db"
 ErrorLog "{dir}/error.log"

@@ -131,6 +131,25 @@ fn a_password_that_worked_is_wrong_after_five_refusals_and_two_waits() {
 }
 
 #[test]
+fn refusals_of_requests_that_were_on_their_way_do_not_make_a_password_wrong() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    one(&mut account, START, &limits, Verdict::Accepted);
+    let go = |account: &mut Account| match enter(account, START, &limits, PLAIN) {
+        Admission::Go(pass) => pass,
+        other => panic!("{other:?}"),
+    };
+    let flying: Vec<u64> = (0..6).map(|_| go(&mut account)).collect();
+    for pass in flying {
+        end(&mut account, START, &limits, pass, Verdict::Denied);
+    }
+    assert!(account.worked());
+    assert!(one(&mut account, after(900_500), &limits, Verdict::Denied).is_some());
+    assert!(account.worked());
+    one(&mut account, after(2 * 900_500), &limits, Verdict::Accepted);
+    assert!(account.worked() && account.closed_until().is_none());
+}
+
+#[test]
 fn a_month_that_is_used_up_ends_at_its_turn() {
     let limits = Limits { upload_per_month: Some(1000), download_per_month: Some(1000), ..Limits::none() };
     let (mut account, put) = (Account::default(), |up| Ask { up, ..PLAIN });
