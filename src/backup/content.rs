@@ -1,5 +1,6 @@
 //! The content of a file to chunks.
 
+use super::plan::Sample;
 use super::sink::ChunkSink;
 use crate::files::read::{FileReader, Outcome, ReadError, Segment};
 use crate::format::chunker::Chunker;
@@ -17,6 +18,10 @@ pub(super) struct ContentReader {
     chunker: Chunker,
     keyring: Arc<Keyring>,
     buffer: Vec<u8>,
+    /// What is read of the content; none for all.
+    sample: Option<Sample>,
+    /// How many chunks were made up for what was not read.
+    made_up: u64,
     /// A server that takes no large objects gets no larger chunks than this.
     most: usize,
 }
@@ -53,7 +58,13 @@ impl ContentReader {
     /// Cuts with `chunker`, and chunks of more than `most` bytes once more.
     pub(super) fn new(chunker: Chunker, keyring: Arc<Keyring>, most: usize) -> Self {
         let buffer = vec![0; chunker.max_bytes() + READ_BYTES];
-        Self { chunker, keyring, buffer, most: most.max(1) }
+        Self { chunker, keyring, buffer, most: most.max(1), sample: None, made_up: 0 }
+    }
+
+    /// Reads only this part of the content. For the rest it makes up chunks that nothing else has.
+    pub(super) fn of_sample(mut self, sample: Option<Sample>) -> Self {
+        self.sample = sample;
+        self
     }
 
     /// Reads a file to its end and hands its chunks to `sink`.
@@ -65,8 +76,28 @@ impl ContentReader {
     ) -> Result<ReadContent, ContentError> {
         let mut content = Content::default();
         let mut filled = 0;
+        if let Some(sample) = &mut self.sample {
+            sample.begin_file();
+        }
         loop {
-            match reader.next(&mut self.buffer[filled..])? {
+            let passes_over = self.sample.is_some_and(|sample| !sample.takes());
+            let left = self.sample.map_or(usize::MAX, |sample| sample.left());
+            let segment = if passes_over {
+                self.cut_rest(&mut filled, sink, &mut content)?;
+                reader.pass_over(left)?
+            } else {
+                let end = filled.saturating_add(left).min(self.buffer.len());
+                reader.next(&mut self.buffer[filled..end])?
+            };
+            if let (Some(sample), Segment::Data(bytes)) = (&mut self.sample, segment) {
+                sample.advance(bytes);
+            }
+            match segment {
+                Segment::Data(passed) if passes_over => {
+                    advance(passed as u64);
+                    sink.passed_over(passed as u64);
+                    self.make_up(passed, &mut content);
+                }
                 Segment::Data(read) => {
                     filled += read;
                     advance(read as u64);
@@ -89,6 +120,14 @@ impl ContentReader {
                     return Ok(ReadContent { content, outcome });
                 }
             }
+        }
+    }
+
+    fn make_up(&mut self, bytes: usize, content: &mut Content) {
+        content.size += bytes as u64;
+        for _ in 0..bytes.div_ceil(self.chunker.average_bytes()) {
+            self.made_up += 1;
+            content.pieces.push(Piece::Chunk(self.keyring.chunk_id(&self.made_up.to_le_bytes())));
         }
     }
 

@@ -92,6 +92,7 @@ impl BackupService {
             }
         };
         outcome.traffic = self.repository.store().traffic().since(&start.traffic);
+        self.note_rate(start.time, &outcome.traffic)?;
         Ok(outcome)
     }
 
@@ -279,7 +280,8 @@ impl BackupService {
         let first = (options.limits.any() && !options.dry_run).then(|| (walk(), known()));
         let (walk, known) = (walk(), known());
         let most = self.repository.object_limit()?.map_or(usize::MAX, fitting);
-        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most);
+        let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most)
+            .of_sample(sink.sample());
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());
         let scan_options = ScanOptions {
             read_all: options.full,
@@ -297,7 +299,7 @@ impl BackupService {
         Ok(scanning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?)
     }
 
-    fn head(
+    pub(super) fn head(
         &self,
         options: &BackupOptions,
         chosen: &Chosen,
@@ -324,7 +326,7 @@ impl BackupService {
     }
 }
 
-fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKind) -> BackupOutcome {
+pub(super) fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKind) -> BackupOutcome {
     let problem_count = earlier.len() as u64 + scanned.problem_count;
     let mut problems = earlier.to_vec();
     problems.extend(scanned.problems);

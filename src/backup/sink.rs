@@ -1,5 +1,6 @@
 //! Where chunks go: to packs, or in a dry run to nowhere.
 
+use super::plan::Sample;
 use crate::model::id::ChunkId;
 use crate::repository::writer::PackWriter;
 use crate::repository::{Repository, RepositoryError};
@@ -12,6 +13,14 @@ pub(super) trait ChunkSink: Send {
 
     /// Whether a chunk is there already.
     fn knows(&self, id: &ChunkId) -> Result<bool, RepositoryError>;
+
+    /// What part of the content is read; none for all.
+    fn sample(&self) -> Option<Sample> {
+        None
+    }
+
+    /// So many bytes of content were not read.
+    fn passed_over(&mut self, _bytes: u64) {}
 
     /// The list of files grows by so many bytes.
     fn list_grows(&mut self, _bytes: u64) {}

@@ -15,14 +15,19 @@ use std::sync::Arc;
 /// Packs read at the same time.
 const AT_ONCE: usize = 2;
 
+/// How many packs are so many percent of them, at least one.
+pub(super) fn sample_size(packs: usize, percent: f64) -> usize {
+    let wanted = (packs as f64 * percent / 100.0).ceil() as usize;
+    wanted.clamp(usize::from(percent > 0.0), packs.max(1)).min(packs)
+}
+
 /// So many percent of the packs, at least one, chosen at random.
 pub(super) fn sample(
     repository: &Repository,
     mut packs: Vec<Arc<PackEntry>>,
     percent: f64,
 ) -> Result<Vec<Arc<PackEntry>>, RepositoryError> {
-    let wanted = (packs.len() as f64 * percent / 100.0).ceil() as usize;
-    let wanted = wanted.clamp(usize::from(percent > 0.0), packs.len().max(1)).min(packs.len());
+    let wanted = sample_size(packs.len(), percent);
     for at in 0..wanted {
         let other = at + (repository.random_number()? % (packs.len() - at) as u64) as usize;
         packs.swap(at, other);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Checks a repository.
 pub struct CheckService {
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 impl CheckService {

@@ -77,6 +77,8 @@ pub(super) enum Command {
     Restore(RestoreArguments),
     /// Check that everything is there and whole
     Check(CheckArguments),
+    /// Tell what a backup, a restore or a check will cost, and do not do it
+    Plan(PlanArguments),
     /// Show the main job on a WebDAV server of its own
     Demo(DemoArguments),
     /// Write a completion script for a shell
@@ -203,6 +205,22 @@ pub(super) struct CheckArguments {
     /// Read a share of the data, chosen at random
     #[arg(long, value_name = "PERCENT%")]
     pub read_data_subset: Option<Percent>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    #[command(subcommand)]
+    pub command: PlanCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanCommand {
+    /// What a backup will cost
+    Backup(BackupArguments),
+    /// What a restore will cost
+    Restore(RestoreArguments),
+    /// What a check will cost
+    Check(CheckArguments),
 }
 
 #[derive(Debug, Args)]

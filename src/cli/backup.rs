@@ -47,13 +47,7 @@ pub(super) async fn run(session: &Session, wish: &BackupArguments) -> Result<Exi
     if let Some(name) = &wish.set {
         return one_set(session, wish, name, &mut opened).await;
     }
-    if session.settings.sets.is_empty() {
-        return Err(CliError::Usage(
-            "nothing to back up: give a set and its folders (`filbert backup FOLDER --set NAME`), or \
-             describe sets in the settings ([sets.NAME] with `sources`)"
-                .to_owned(),
-        ));
-    }
+    expect_sets(session)?;
     let mut exit = Exit::Done;
     let mut sets: Vec<_> = session.settings.sets.iter().collect();
     sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.priority));
@@ -76,6 +70,18 @@ pub(super) async fn run(session: &Session, wish: &BackupArguments) -> Result<Exi
         }
     }
     Ok(exit)
+}
+
+/// Refuses where neither the command line nor the settings name a set.
+pub(super) fn expect_sets(session: &Session) -> Result<(), CliError> {
+    if !session.settings.sets.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Usage(
+        "nothing to back up: give a set and its folders (`filbert backup FOLDER --set NAME`), or \
+         describe sets in the settings ([sets.NAME] with `sources`)"
+            .to_owned(),
+    ))
 }
 
 async fn one_set(
@@ -111,7 +117,7 @@ async fn one_set(
 
 /// The repository of set `name`, and what its store had done before. Sets of one repository share
 /// it, and its key derivation; the first one pays for the opening.
-async fn open(
+pub(super) async fn open(
     session: &Session,
     name: &str,
     all: &mut Vec<Opened>,
@@ -127,7 +133,12 @@ async fn open(
 }
 
 /// The command line first, then the settings; patterns and tags of both.
-fn options(session: &Session, wish: &BackupArguments, name: &str, opened: &Opened) -> BackupOptions {
+pub(super) fn options(
+    session: &Session,
+    wish: &BackupArguments,
+    name: &str,
+    opened: &Opened,
+) -> BackupOptions {
     let none = SetSettings::default();
     let set = session.settings.set(name).unwrap_or(&none);
     let joined = |settings: &[String], given: &[String]| [settings, given].concat();

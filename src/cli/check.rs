@@ -24,13 +24,8 @@ struct Summary {
 }
 
 pub(super) async fn run(session: &Session, wish: &CheckArguments) -> Result<Exit, CliError> {
-    let read_data = match (wish.read_data, wish.read_data_subset) {
-        (true, _) => ReadData::Everything,
-        (false, Some(share)) => ReadData::Share(share.0),
-        (false, None) => ReadData::Nothing,
-    };
     let opened = session.open(None).await?;
-    let options = CheckOptions { read_data, cancel: session.interrupt.cancel.clone() };
+    let options = options(session, wish);
     let service = CheckService::new(opened.repository.clone());
     let outcome = service.run(options, session.display.clone()).await;
     session.display.finish();
@@ -57,6 +52,16 @@ pub(super) async fn run(session: &Session, wish: &CheckArguments) -> Result<Exit
         tell(session, &outcome, &traffic);
     }
     Ok(if sound { Exit::Done } else { Exit::Failed })
+}
+
+/// What is asked for.
+pub(super) fn options(session: &Session, wish: &CheckArguments) -> CheckOptions {
+    let read_data = match (wish.read_data, wish.read_data_subset) {
+        (true, _) => ReadData::Everything,
+        (false, Some(share)) => ReadData::Share(share.0),
+        (false, None) => ReadData::Nothing,
+    };
+    CheckOptions { read_data, cancel: session.interrupt.cancel.clone() }
 }
 
 fn tell(session: &Session, outcome: &CheckOutcome, traffic: &TrafficCount) {

@@ -17,6 +17,8 @@ mod limits;
 mod ls;
 mod output;
 mod parse;
+mod plan;
+mod plan_words;
 mod progress;
 mod render;
 mod restore;
@@ -26,7 +28,7 @@ mod snapshots;
 mod which;
 
 use crate::guard::Purpose;
-use args::{Arguments, Command};
+use args::{Arguments, Command, PlanCommand};
 use clap::Parser;
 use error::CliError;
 use exit::{Exit, exit_of};
@@ -80,6 +82,10 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Command::Snapshots(wish) => snapshots::run(&reading()?, &wish).await,
         Command::Ls(wish) => ls::run(&reading()?, &wish).await,
         Command::Restore(wish) => restore::run(&reading()?, wish).await,
+        Command::Plan(wish) if matches!(wish.command, PlanCommand::Restore(_)) => {
+            plan::run(&reading()?, wish).await
+        }
+        Command::Plan(wish) => plan::run(&session()?, wish).await,
         Command::Check(wish) => check::run(&session()?, &wish).await,
         Command::Demo(wish) => demo::run(&global, &wish).await,
         Command::Completions(wish) => completions::run(&global, &wish),

@@ -5,7 +5,7 @@ use super::environment;
 use super::error::CliError;
 use super::exit::Exit;
 use super::render::{MissingCount, Requests, counted, local_time, requests, size};
-use super::session::Session;
+use super::session::{Opened, Session};
 use super::which;
 use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
 use crate::repository::snapshots::SnapshotInfo;
@@ -34,17 +34,9 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
     for problem in &problems {
         session.display.problem(problem);
     }
-    let snapshot = which::choose(session, &opened, &wish.snapshot, &wish.set, wish.at)?;
-    let options = RestoreOptions {
-        snapshot: snapshot.clone(),
-        target: session.current_dir.join(&wish.target),
-        includes: wish.patterns.includes,
-        excludes: wish.patterns.excludes,
-        overwrite: wish.overwrite,
-        dry_run: wish.dry_run,
-        threads: environment::threads(),
-        cancel: session.interrupt.cancel.clone(),
-    };
+    let dry_run = wish.dry_run;
+    let options = options(session, &opened, wish)?;
+    let snapshot = options.snapshot.clone();
     let service = RecoveryService::new(opened.repository.clone());
     let outcome = service.run(options, session.display.clone()).await;
     session.display.finish();
@@ -53,7 +45,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
         session.display.problem(problem);
     }
     // Of a dry run the service tells what the restore would take.
-    let traffic = if wish.dry_run { outcome.traffic.clone() } else { opened.store.traffic() };
+    let traffic = if dry_run { outcome.traffic.clone() } else { opened.store.traffic() };
     if session.output.json {
         session.output.json(&Summary {
             r#type: "summary",
@@ -68,10 +60,10 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
             bytes_received: traffic.bytes_down,
             requests: Requests(traffic),
             duration_ms: session.duration_ms(),
-            dry_run: wish.dry_run,
+            dry_run,
         });
     } else {
-        tell(session, &snapshot, &outcome, &traffic, wish.dry_run);
+        tell(session, &snapshot, &outcome, &traffic, dry_run);
     }
     if outcome.disk_full {
         session
@@ -80,6 +72,25 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
         return Ok(Exit::Failed);
     }
     Ok(if outcome.left_alone > 0 || outcome.problem_count > 0 { Exit::NotAll } else { Exit::Done })
+}
+
+/// What is asked for, and of which snapshot.
+pub(super) fn options(
+    session: &Session,
+    opened: &Opened,
+    wish: RestoreArguments,
+) -> Result<RestoreOptions, CliError> {
+    let snapshot = which::choose(session, opened, &wish.snapshot, &wish.set, wish.at)?;
+    Ok(RestoreOptions {
+        snapshot,
+        target: session.current_dir.join(&wish.target),
+        includes: wish.patterns.includes,
+        excludes: wish.patterns.excludes,
+        overwrite: wish.overwrite,
+        dry_run: wish.dry_run,
+        threads: environment::threads(),
+        cancel: session.interrupt.cancel.clone(),
+    })
 }
 
 fn tell(

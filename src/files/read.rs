@@ -113,16 +113,8 @@ impl FileReader {
     /// # Errors
     /// The system cannot read.
     pub fn next(&mut self, buffer: &mut [u8]) -> Result<Segment, ReadError> {
-        let size = self.metadata.len();
-        if self.position >= size {
-            return Ok(Segment::End);
-        }
-        if self.position >= self.data_end {
-            let hole = self.find_data().map_err(|source| self.failed(source))?;
-            if hole > 0 {
-                self.position += hole;
-                return Ok(Segment::Hole(hole));
-            }
+        if let Some(segment) = self.hole_or_end()? {
+            return Ok(segment);
         }
         let wanted = usize::try_from(self.data_end - self.position).unwrap_or(usize::MAX).min(buffer.len());
         let read = loop {
@@ -133,6 +125,34 @@ impl FileReader {
         };
         self.position += read as u64;
         Ok(if read == 0 { Segment::End } else { Segment::Data(read) })
+    }
+
+    /// Passes over up to `most` bytes that are not read; tells a hole as [`Self::next`] does.
+    ///
+    /// # Errors
+    /// The system cannot tell holes.
+    pub fn pass_over(&mut self, most: usize) -> Result<Segment, ReadError> {
+        if let Some(segment) = self.hole_or_end()? {
+            return Ok(segment);
+        }
+        let passed = (self.data_end - self.position).min(most as u64);
+        self.position += passed;
+        Ok(Segment::Data(passed as usize))
+    }
+
+    /// The hole or the end that is next, if data is not.
+    fn hole_or_end(&mut self) -> Result<Option<Segment>, ReadError> {
+        if self.position >= self.metadata.len() {
+            return Ok(Some(Segment::End));
+        }
+        if self.position >= self.data_end {
+            let hole = self.find_data().map_err(|source| self.failed(source))?;
+            if hole > 0 {
+                self.position += hole;
+                return Ok(Some(Segment::Hole(hole)));
+            }
+        }
+        Ok(None)
     }
 
     /// Looks whether the file is still what it was when opened.

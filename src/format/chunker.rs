@@ -114,6 +114,11 @@ impl Chunker {
         cut.clamp(1, content.len())
     }
 
+    /// What chunks have on average in bytes, about.
+    pub fn average_bytes(&self) -> usize {
+        self.params.average_bytes as usize
+    }
+
     /// The longest chunk in bytes.
     pub fn max_bytes(&self) -> usize {
         self.params.max_bytes as usize

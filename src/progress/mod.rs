@@ -74,7 +74,7 @@ pub enum Stage {
     BackingUp,
     /// Publishing the snapshot and looking that it stands.
     Committing,
-    /// Comparing with what lies in the target, and planning.
+    /// Comparing with what lies in the target, and planning; all of a plan's work.
     Planning,
     /// Fetching and writing files.
     Restoring,

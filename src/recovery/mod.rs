@@ -2,6 +2,7 @@
 
 mod compare;
 mod error;
+mod estimate;
 mod fetch;
 mod fill;
 mod links;
@@ -12,6 +13,7 @@ mod root;
 mod service;
 
 pub use error::RecoveryError;
+pub use estimate::RestorePlan;
 pub use options::{RestoreOptions, RestoreOutcome};
 pub use root::root_of;
 pub use service::RecoveryService;

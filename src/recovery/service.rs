@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 /// Restores from a repository.
 pub struct RecoveryService {
-    repository: Repository,
+    pub(super) repository: Repository,
 }
 
 impl RecoveryService {
@@ -62,7 +62,7 @@ impl RecoveryService {
             match target.as_ref().filter(|_| !options.dry_run) {
                 None => {
                     let jobs = fetch::jobs(repository, chunks)?;
-                    cost = add(cost, &fetch::cost(&jobs));
+                    cost.add_all(&fetch::cost(&jobs));
                     batch.files.iter().for_each(|_| report.wrote());
                 }
                 Some(target) => {
@@ -131,16 +131,4 @@ fn finish(target: &Target, links: Vec<LateLink>, report: &Report, overwrite: boo
             _ => report.problem(shortfall.first.clone(), shortfall.to_string()),
         }
     }
-}
-
-fn add(
-    mut total: crate::store::TrafficCount,
-    more: &crate::store::TrafficCount,
-) -> crate::store::TrafficCount {
-    for (method, count) in &more.requests {
-        *total.requests.entry(method).or_default() += count;
-    }
-    total.bytes_up += more.bytes_up;
-    total.bytes_down += more.bytes_down;
-    total
 }

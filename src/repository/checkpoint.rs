@@ -6,7 +6,7 @@
 use super::catalog::as_problem;
 use super::index::Origin;
 use super::writer::Sending;
-use super::{Repository, RepositoryError};
+use super::{Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
@@ -18,14 +18,10 @@ use crate::state::meta::{self, Meta};
 use rusqlite::Transaction;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many snapshots without a checkpoint make one due.
-pub const CHECKPOINT_AFTER: u64 = 32;
-/// An older checkpoint is merged into the new one when it weighs at most so many times as much.
-const MERGE_FACTOR: u64 = 4;
 const MAX_COVERED_BYTES: u64 = 256 << 20;
 
 /// A checkpoint that counts: its numbered folder, name, weight, and what is merged into it.
-type StandingCheckpoint = (u32, RecordName, u64, Vec<ObjectId>);
+pub(super) type StandingCheckpoint = (u32, RecordName, u64, Vec<ObjectId>);
 
 /// What goes into a new checkpoint.
 struct Folded {
@@ -40,13 +36,13 @@ impl Repository {
     /// Writes a checkpoint if one is due. Returns the problems of records that could not be
     /// read and therefore are not covered.
     pub async fn checkpoint_if_due(&self, sending: &Sending) -> Result<Vec<Problem>, RepositoryError> {
-        if self.uncovered_snapshots()? < CHECKPOINT_AFTER {
+        if !decide::checkpoint_is_due(self.uncovered_snapshots()?) {
             return Ok(Vec::new());
         }
         let mut problems = self.fetch_new_records().await?;
         // No other record of this machine comes between what is folded and what is published.
         let publishing = self.publishing_lock(&sending.cancel).await?;
-        if self.uncovered_snapshots()? < CHECKPOINT_AFTER {
+        if !decide::checkpoint_is_due(self.uncovered_snapshots()?) {
             return Ok(problems);
         }
         let heads = self.known_heads()?;
@@ -106,7 +102,7 @@ impl Repository {
         for (folder, name, weight, merged) in older {
             // What is merged stays merged, or an empty machine would read it beside this one.
             folded.merged.extend(&merged);
-            if weight > folded.weight.saturating_mul(MERGE_FACTOR) {
+            if !decide::is_merged(weight, folded.weight) {
                 folded.standing.push((folder, name, weight, merged));
                 continue;
             }
@@ -131,7 +127,7 @@ impl Repository {
         Ok(folded)
     }
 
-    async fn contents_of(
+    pub(super) async fn contents_of(
         &self,
         folder: u32,
         name: &RecordName,
@@ -145,7 +141,7 @@ impl Repository {
         Ok((self.covered_of(&path, checkpoint).await?, self.packs_of_checkpoint(&path, checkpoint).await?))
     }
 
-    fn uncovered_snapshots(&self) -> Result<u64, RepositoryError> {
+    pub(super) fn uncovered_snapshots(&self) -> Result<u64, RepositoryError> {
         let count: i64 = self.state().read("count records", |connection| {
             let sql = "SELECT count(*) FROM records WHERE kind = 'snapshot' AND covered = 0 AND known = 1";
             connection.query_row(sql, [], |row| row.get(0))
@@ -153,7 +149,7 @@ impl Repository {
         Ok(count as u64)
     }
 
-    fn uncovered(&self) -> Result<Vec<Covered>, RepositoryError> {
+    pub(super) fn uncovered(&self) -> Result<Vec<Covered>, RepositoryError> {
         let folders: BTreeMap<Vec<u8>, u32> = self.state().read("list records", |connection| {
             let sql = "SELECT object, folder FROM records WHERE kind = 'snapshot' AND covered = 0";
             connection.prepare_cached(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
@@ -258,7 +254,7 @@ impl Repository {
     }
 
     /// The checkpoints that count, the newest last.
-    fn standing_checkpoints(&self) -> Result<Vec<StandingCheckpoint>, RepositoryError> {
+    pub(super) fn standing_checkpoints(&self) -> Result<Vec<StandingCheckpoint>, RepositoryError> {
         let bytes = self.state().meta(Meta::Checkpoints)?;
         Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default())
     }
@@ -316,7 +312,7 @@ fn ingest_covered(transaction: &Transaction<'_>, covered: &Covered) -> rusqlite:
         .map(drop)
 }
 
-fn weight_of<'a>(covered: &[Covered], packs: impl Iterator<Item = &'a PackEntry>) -> u64 {
+pub(super) fn weight_of<'a>(covered: &[Covered], packs: impl Iterator<Item = &'a PackEntry>) -> u64 {
     let (mut count, mut chunks) = (0, 0);
     for pack in packs {
         count += 1;

@@ -1,12 +1,13 @@
 //! Which chunk lies in which pack: in the local state, kept equal to what the records say.
 
+use super::decide::PackFolders;
 use super::run::Run;
 use super::{Repository, RepositoryError};
 use crate::format::codec::{Reader, Writer};
 use crate::format::pack::PackEntry;
 use crate::model::id::{ChunkId, ObjectId};
 use crate::state::StateError;
-use crate::state::meta;
+use crate::state::meta::{self, Meta};
 use rusqlite::{OptionalExtension, Transaction};
 use std::sync::Arc;
 
@@ -104,6 +105,16 @@ impl Repository {
         let run = run.map_or(-1, Run::id);
         self.state().read("look up a chunk", |connection| {
             connection.prepare_cached(sql)?.exists((&id.as_bytes()[..], run))
+        })
+    }
+
+    /// Whether the next run will not send this chunk, if no other is at work: what broken-off runs
+    /// left counts too.
+    pub fn will_know_chunk(&self, id: &ChunkId) -> Result<bool, StateError> {
+        let sql = "SELECT 1 FROM chunks JOIN packs ON packs.id = chunks.pack
+                   WHERE chunks.id = ?1 AND bad = 0";
+        self.state().read("look up a chunk", |connection| {
+            connection.prepare_cached(sql)?.exists([&id.as_bytes()[..]])
         })
     }
 
@@ -211,8 +222,18 @@ impl Repository {
         })
     }
 
+    /// What is known of the numbered folders of packs.
+    pub(super) fn pack_folders(&self) -> Result<PackFolders, StateError> {
+        let state = self.state();
+        Ok(PackFolders {
+            filling: state.meta_number(Meta::PackFolder)?.map_or(0, |number| number as u32),
+            newest: self.newest_pack_folder()?,
+            made: state.meta_number(Meta::PackFolders)?.unwrap_or(0),
+        })
+    }
+
     /// The highest numbered folder of a known pack.
-    pub(super) fn newest_pack_folder(&self) -> Result<Option<u32>, StateError> {
+    fn newest_pack_folder(&self) -> Result<Option<u32>, StateError> {
         self.state().read("find the newest pack folder", |connection| {
             connection.query_row("SELECT max(folder) FROM packs", [], |row| row.get(0))
         })

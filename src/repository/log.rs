@@ -1,7 +1,7 @@
 //! Looking at the remote log: which records are there.
 
-use super::{GRACE_MS, Repository, RepositoryError};
-use crate::format::names::{self, FOLDER_FILL, RecordKind, RecordName};
+use super::{GRACE_MS, Repository, RepositoryError, decide};
+use crate::format::names::{self, RecordKind, RecordName};
 use crate::state::meta::{self, Meta};
 use crate::store::Listing;
 use rusqlite::{OptionalExtension, Transaction};
@@ -160,7 +160,7 @@ impl Repository {
         let mut folders = Vec::new();
         for number in (first..=u32::MAX).take(MOST_FOLDERS) {
             let Some(folder) = self.list_folder(number).await? else { break };
-            let full = folder.records.len() as u64 >= FOLDER_FILL;
+            let full = decide::is_full(folder.records.len() as u64);
             folders.push(folder);
             if !full {
                 break;
@@ -210,7 +210,7 @@ impl Repository {
     }
 
     /// Records written after this may have been unknown to somebody when we looked last.
-    fn young_bound(&self) -> Result<i64, RepositoryError> {
+    pub(super) fn young_bound(&self) -> Result<i64, RepositoryError> {
         let last = self.state().meta_number(Meta::LastLook)?;
         let now = self.now_ms();
         Ok(last.map_or(now, |last| last.min(now)) - GRACE_MS)

@@ -9,11 +9,11 @@ use crate::state::meta::Meta;
 use std::collections::BTreeMap;
 
 /// Drives that list in pages show so many objects in one: 750 entries, the folder itself among them.
-const PAGE: u64 = 749;
+pub(super) const PAGE: u64 = 749;
 
 /// Whether a listing takes fewer requests than one for each of `packs`, where the folder holds
 /// about `objects`.
-fn listing_pays(packs: usize, objects: u64) -> bool {
+pub(super) fn listing_pays(packs: usize, objects: u64) -> bool {
     packs as u64 > objects.div_ceil(PAGE).max(1)
 }
 
@@ -60,7 +60,7 @@ impl Repository {
 
     /// About how many objects a pack folder holds: those known, or those that were last listed,
     /// which others may have put there.
-    fn objects_about(&self, folder: u32) -> Result<u64, RepositoryError> {
+    pub(super) fn objects_about(&self, folder: u32) -> Result<u64, RepositoryError> {
         let listed = self.state().meta_number(Meta::PackListing)?.unwrap_or(0);
         let listed = if listed >> 32 == i64::from(folder) { (listed & 0xffff_ffff) as u64 } else { 0 };
         Ok(self.packs_in_folder(folder)?.max(listed))

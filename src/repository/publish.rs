@@ -4,9 +4,9 @@
 use super::catalog::{ingest_record, ingest_snapshot};
 use super::checkpoint::note_standing;
 use super::index::{self, Origin};
-use super::{Cancel, Repository, RepositoryError};
+use super::{Cancel, Repository, RepositoryError, decide};
 use crate::format::FormatError;
-use crate::format::names::{self, FOLDER_FILL, RecordName};
+use crate::format::names::{self, RecordName};
 use crate::format::record::{Body, Head, Record, Snapshot, object_id};
 use crate::model::entropy::random_bytes;
 use crate::model::id::{ObjectId, WriterId};
@@ -61,21 +61,7 @@ impl Repository {
         if self.look_is_due()? {
             self.look().await?;
         }
-        let writer = self.writer()?;
-        let heads = self.known_heads()?;
-        let own = heads.iter().find(|(head, ..)| *head == writer);
-        let record = Record {
-            writer,
-            sequence: own.map_or(1, |(_, sequence, _)| sequence + 1),
-            previous: own.map(|(.., object)| *object),
-            heads: heads
-                .iter()
-                .map(|&(writer, sequence, record)| Head { writer, sequence, record })
-                .collect(),
-            time_ms: self.now_ms().max(not_before_ms).max(0) as u64,
-            program: PROGRAM.to_owned(),
-            body,
-        };
+        let record = self.new_record(self.writer()?, body, not_before_ms)?;
         let bytes = record
             .seal(self.keyring(), self.id(), self.salt()?)
             .map_err(|reason| RepositoryError::damaged("a new record", reason))?;
@@ -92,6 +78,29 @@ impl Repository {
         self.put_and_look(&pending, &name).await?;
         self.note_published(&pending, &name, &record, introduced)?;
         Ok(name)
+    }
+
+    /// A record of `writer` that says `body`, after all that is known.
+    pub(super) fn new_record(
+        &self,
+        writer: WriterId,
+        body: Body,
+        not_before_ms: i64,
+    ) -> Result<Record, RepositoryError> {
+        let heads = self.known_heads()?;
+        let own = heads.iter().find(|(head, ..)| *head == writer);
+        Ok(Record {
+            writer,
+            sequence: own.map_or(1, |(_, sequence, _)| sequence + 1),
+            previous: own.map(|(.., object)| *object),
+            heads: heads
+                .iter()
+                .map(|&(writer, sequence, record)| Head { writer, sequence, record })
+                .collect(),
+            time_ms: self.now_ms().max(not_before_ms).max(0) as u64,
+            program: PROGRAM.to_owned(),
+            body,
+        })
     }
 
     /// Settles a record whose publishing was broken off: it stands already, or its bytes are put
@@ -225,8 +234,8 @@ impl Repository {
     async fn folder_for_record(&self) -> Result<u32, RepositoryError> {
         let folder = self.state().meta_number(Meta::LogFolder)?.unwrap_or(0) as u32;
         let fill = self.state().meta_number(Meta::LogFill)?.unwrap_or(0) as u64;
-        let folder = if fill >= FOLDER_FILL { folder.saturating_add(1) } else { folder };
-        if fill == 0 || fill >= FOLDER_FILL {
+        let (folder, is_new) = decide::record_folder(folder, fill);
+        if is_new {
             let path = names::folder(names::LOG, folder);
             match self.store().ensure_folder(&path).await {
                 Err(error) if error.is_not_found() => {

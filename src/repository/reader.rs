@@ -10,6 +10,7 @@ use crate::model::id::ChunkId;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Ranges begin and end at multiples of this, but at the end of the object.
 pub const RANGE_STEP: u64 = 64 << 10;
@@ -75,29 +76,39 @@ impl Repository {
         }
     }
 
-    /// The content of these chunks, joined. They are all held in memory.
-    pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<u8>, RepositoryError> {
+    /// The requests for these chunks.
+    pub(super) fn chunk_fetches(
+        &self,
+        ids: &[ChunkId],
+    ) -> Result<Vec<(Arc<PackEntry>, Fetch)>, RepositoryError> {
         let mut wanted: BTreeMap<i64, BTreeSet<u32>> = BTreeMap::new();
         for (place, id) in self.places(ids)?.into_iter().zip(ids) {
             let place = place.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?;
             wanted.entry(place.pack).or_default().insert(place.frame);
         }
-        let needed: BTreeSet<_> = ids.iter().copied().collect();
-        let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        let mut fetches = Vec::new();
         for (number, frames) in wanted {
             let pack = self.pack(number)?;
-            for fetch in plan_fetches(&pack, &frames) {
-                let mut take = |id, content: &[u8]| {
-                    if needed.contains(&id) {
-                        contents.insert(id, content.to_vec());
-                    }
-                };
-                let bytes = self.fetch(&pack, &fetch.range).await?;
-                if self.open_frames(&pack, &fetch, &bytes, &mut take).is_err() {
-                    // They may have been spoilt on the way.
-                    let bytes = self.fetch(&pack, &fetch.range).await?;
-                    self.open_frames(&pack, &fetch, &bytes, &mut take)?;
+            fetches.extend(plan_fetches(&pack, &frames).into_iter().map(|fetch| (pack.clone(), fetch)));
+        }
+        Ok(fetches)
+    }
+
+    /// The content of these chunks, joined. They are all held in memory.
+    pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<u8>, RepositoryError> {
+        let needed: BTreeSet<_> = ids.iter().copied().collect();
+        let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        for (pack, fetch) in self.chunk_fetches(ids)? {
+            let mut take = |id, content: &[u8]| {
+                if needed.contains(&id) {
+                    contents.insert(id, content.to_vec());
                 }
+            };
+            let bytes = self.fetch(&pack, &fetch.range).await?;
+            if self.open_frames(&pack, &fetch, &bytes, &mut take).is_err() {
+                // They may have been spoilt on the way.
+                let bytes = self.fetch(&pack, &fetch.range).await?;
+                self.open_frames(&pack, &fetch, &bytes, &mut take)?;
             }
         }
         let mut joined = Vec::new();

@@ -125,16 +125,7 @@ impl Repository {
 
     /// A record by its hash: kept bytes, or fetched.
     async fn record(&self, object: &ObjectId) -> Result<(String, Record), RepositoryError> {
-        let row: Option<(i64, String, u32)> = self.state().read("find a record", |connection| {
-            connection
-                .prepare_cached("SELECT time_ms, kind, folder FROM records WHERE object = ?1")?
-                .query_row([&object.as_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()
-        })?;
-        let found = row.and_then(|(time, kind, folder)| {
-            Some((folder, super::log::record_name(time, &kind, object.as_bytes())?))
-        });
-        let Some((folder, name)) = found else {
+        let Some((folder, name, _)) = self.known_record(object)? else {
             return Err(RepositoryError::Selection(format!(
                 "record {object}, which a snapshot needs, is not in the log any more: run `filbert check`"
             )));

@@ -28,6 +28,8 @@ pub enum Meta {
     Checkpoints,
     /// Counts the times that something known to be on the remote turned out not to be.
     Doubt,
+    /// Bytes a second that the last backup sent that sent enough to tell.
+    UploadRate,
     /// The most bytes that an object should have, learnt from refusals.
     LargestObject,
     /// The zstd level that the last run ended with.
@@ -50,6 +52,7 @@ impl Meta {
             Meta::PackListing => "pack_listing",
             Meta::Checkpoints => "checkpoints",
             Meta::Doubt => "doubt",
+            Meta::UploadRate => "upload_rate",
             Meta::LargestObject => "largest_object",
             Meta::CompressionLevel => "compression_level",
             Meta::Uploads => "uploads",

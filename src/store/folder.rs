@@ -1,7 +1,7 @@
 //! A store in a local folder: a mounted drive, a disk, or a copy of a remote repository.
 
 use super::path::{check, check_object};
-use super::{ErrorKind, Listed, Listing, Store, StoreError, Traffic, TrafficCount};
+use super::{ErrorKind, Listed, Listing, Quota, Store, StoreError, Traffic, TrafficCount};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fs::{self, File};
@@ -191,6 +191,13 @@ impl Store for FolderStore {
             }
         })
         .await
+    }
+
+    async fn quota(&self) -> Result<Option<Quota>, StoreError> {
+        let room = |place: &Path| Ok(rustix::fs::statvfs(place)?);
+        let told = self.blocking("ask for the room of", "", room).await?;
+        let available = Some(told.f_bavail.saturating_mul(told.f_frsize));
+        Ok(Some(Quota { available, used: None }))
     }
 
     fn traffic(&self) -> TrafficCount {

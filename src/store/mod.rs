@@ -63,6 +63,11 @@ pub trait Store: Send + Sync + Debug {
     /// (the empty path), whose missing parents are made as well.
     async fn ensure_folder(&self, path: &str) -> Result<(), StoreError>;
 
+    /// How much room there is, if the store tells: at most one request.
+    async fn quota(&self) -> Result<Option<Quota>, StoreError> {
+        Ok(None)
+    }
+
     /// Requests and bytes so far.
     fn traffic(&self) -> TrafficCount;
 
@@ -78,6 +83,15 @@ pub trait Store: Send + Sync + Debug {
 
 /// A store that several parts of a program use.
 pub type SharedStore = Arc<dyn Store>;
+
+/// The room of an account, as its server tells it (RFC 4331), in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// What may still be stored.
+    pub available: Option<u64>,
+    /// What is stored.
+    pub used: Option<u64>,
+}
 
 /// What a folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,7 +1,7 @@
 //! Tries again what may pass, waits where a server says so, and settles lost answers of uploads
 //! by looking: the one place that knows how patient filbert is.
 
-use super::{ErrorKind, Listing, Repeats, SharedStore, Store, StoreError, TrafficCount};
+use super::{ErrorKind, Listing, Quota, Repeats, SharedStore, Store, StoreError, TrafficCount};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
@@ -295,6 +295,10 @@ impl Store for Retrying {
 
     async fn ensure_folder(&self, path: &str) -> Result<(), StoreError> {
         self.repeat(false, || self.store.ensure_folder(path)).await
+    }
+
+    async fn quota(&self) -> Result<Option<Quota>, StoreError> {
+        self.repeat(false, || self.store.quota()).await
     }
 
     fn traffic(&self) -> TrafficCount {

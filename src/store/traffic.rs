@@ -20,6 +20,20 @@ impl TrafficCount {
         self.requests.values().sum()
     }
 
+    /// Counts `times` requests of a method.
+    pub fn add(&mut self, method: &'static str, times: u64) {
+        if times > 0 {
+            *self.requests.entry(method).or_default() += times;
+        }
+    }
+
+    /// Counts all of `other`.
+    pub fn add_all(&mut self, other: &TrafficCount) {
+        other.requests.iter().for_each(|(method, times)| self.add(method, *times));
+        self.bytes_up = self.bytes_up.saturating_add(other.bytes_up);
+        self.bytes_down = self.bytes_down.saturating_add(other.bytes_down);
+    }
+
     /// What was added since `earlier`.
     pub fn since(&self, earlier: &TrafficCount) -> TrafficCount {
         let mut requests = self.requests.clone();

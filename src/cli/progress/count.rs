@@ -61,7 +61,7 @@ pub(super) fn stage_words(stage: Stage) -> &'static str {
         Stage::Opening => "opening the repository",
         Stage::BackingUp => "backing up",
         Stage::Committing => "committing the snapshot",
-        Stage::Planning => "comparing with the target",
+        Stage::Planning => "planning",
         Stage::Restoring => "restoring",
         Stage::CheckingStructure => "checking the structure",
         Stage::CheckingData => "checking the data",

@@ -1,7 +1,7 @@
 //! Puts encoded frames together into a pack.
 
 use super::index::{ChunkEntry, FrameEntry, PackEntry, PackIndex};
-use super::{FIRST_FRAME, TRAILER_LEN};
+use super::{FIRST_FRAME, PackSize, TRAILER_LEN};
 use crate::format::FormatError;
 use crate::format::codec::Writer;
 use crate::format::header::{Header, ObjectKind};
@@ -16,7 +16,7 @@ pub struct PackBuilder {
     header: Header,
     bytes: Vec<u8>,
     index: PackIndex,
-    footer_bound: usize,
+    size: PackSize,
 }
 
 /// A pack ready to be stored.
@@ -40,19 +40,18 @@ impl PackBuilder {
         bytes.clear();
         bytes.extend_from_slice(&header.to_bytes());
         let sealer = Sealer::new(keyring, &header)?;
-        Ok(Self { sealer, header, bytes, index: PackIndex::default(), footer_bound: 10 })
+        Ok(Self { sealer, header, bytes, index: PackIndex::default(), size: PackSize::default() })
     }
 
     /// Whether no frame is in it.
     pub fn is_empty(&self) -> bool {
-        self.index.frames.is_empty()
+        self.size.is_empty()
     }
 
     /// The size it would have with one more frame of so many encoded bytes and chunks, padding
     /// left out.
     pub fn size_with(&self, frame_len: usize, chunks: usize) -> usize {
-        let footer = self.footer_bound + footer_cost(chunks);
-        self.bytes.len() + frame_len + TAG_LEN + footer + TAG_LEN + TRAILER_LEN
+        self.size.with(frame_len, chunks)
     }
 
     /// Seals an encoded frame and appends it.
@@ -61,7 +60,7 @@ impl PackBuilder {
         self.bytes.extend_from_slice(frame);
         let number = self.index.frames.len() as u32;
         self.sealer.seal_tail(Role::Frame(number), &mut self.bytes, start)?;
-        self.footer_bound += footer_cost(chunks.len());
+        self.size.push(frame.len(), chunks.iter().map(|chunk| chunk.len));
         let sealed_len = (self.bytes.len() - start) as u32;
         self.index.frames.push(FrameEntry { sealed_len, chunks });
         Ok(())
@@ -80,6 +79,7 @@ impl PackBuilder {
         self.sealer.seal_tail(Role::Footer, &mut self.bytes, footer_offset)?;
 
         let footer_len = self.bytes.len() - footer_offset;
+        debug_assert_eq!((unpadded + padding) as u64, self.size.finished());
         let trailer_offset = self.bytes.len();
         self.bytes.extend_from_slice(&(footer_offset as u64).to_le_bytes());
         self.bytes.extend_from_slice(&(footer_len as u64).to_le_bytes());
@@ -95,9 +95,4 @@ impl PackBuilder {
         };
         Ok(FinishedPack { bytes: self.bytes, entry })
     }
-}
-
-/// The most that a frame with so many chunks adds to the footer.
-fn footer_cost(chunks: usize) -> usize {
-    10 + chunks * (crate::model::id::ChunkId::LEN + 4)
 }

@@ -10,10 +10,12 @@
 pub mod builder;
 pub mod index;
 pub mod reader;
+pub mod size;
 
 pub use builder::{FinishedPack, PackBuilder};
 pub use index::{ChunkEntry, FrameEntry, PackEntry, PackIndex};
 pub use reader::{FrameOpener, verify_pack};
+pub use size::PackSize;
 
 use super::header::Header;
 use super::seal::TAG_LEN;

@@ -5,6 +5,7 @@
 mod assemble;
 mod limit;
 mod load;
+mod manner;
 mod pace;
 mod split;
 mod upload;
@@ -21,6 +22,7 @@ use assemble::{Assembler, FrameJob, Token};
 use limit::ObjectLimit;
 pub(crate) use limit::fitting;
 pub use load::{Coming, Load};
+pub use manner::Manner;
 pub use pace::Choice;
 use pace::{MOST_UPLOADS, Pace, Remembered};
 use std::collections::HashSet;

@@ -152,14 +152,10 @@ async fn put(repository: &Repository, entry: &PackEntry, body: Bytes) -> Result<
 /// The numbered folder for the next pack, made if it is not known to exist.
 async fn folder_for_next(repository: &Repository, on_the_way: usize) -> Result<u32, RepositoryError> {
     let state = repository.state();
-    let noted = state.meta_number(Meta::PackFolder)?.map_or(0, |number| number as u32);
-    let mut folder = noted.max(repository.newest_pack_folder()?.unwrap_or(0));
-    if repository.packs_in_folder(folder)? + on_the_way as u64 >= names::FOLDER_FILL {
-        folder += 1;
-    }
-    let known = state.meta_number(Meta::PackFolders)?.unwrap_or(0);
-    let seen = repository.newest_pack_folder()?.is_some_and(|newest| newest >= folder);
-    if i64::from(folder) >= known && !seen {
+    let folders = repository.pack_folders()?;
+    let packs = repository.packs_in_folder(folders.candidate())? + on_the_way as u64;
+    let (folder, is_new) = folders.next(packs);
+    if is_new {
         repository.store().ensure_folder(&names::folder(names::PACKS, folder)).await?;
         state.put_meta_number(Meta::PackFolders, i64::from(folder) + 1)?;
     }

@@ -1,10 +1,10 @@
 //! Asks for listings, page by page, until the server says that there is no further one.
 
-use super::super::{ErrorKind, Listing, StoreError};
+use super::super::{ErrorKind, Listing, Quota, StoreError};
 use super::answer::Answer;
 use super::href::{children, components};
 use super::link::next_page;
-use super::multistatus::{Multistatus, PROPFIND_BODY, RawEntry, Unreadable, parse};
+use super::multistatus::{Multistatus, PROPFIND_BODY, QUOTA_BODY, RawEntry, Unreadable, parse};
 use super::request::{Request, Verb};
 use super::retry_after::http_date_ms;
 use super::session::Session;
@@ -16,11 +16,11 @@ const LISTING_BYTES: u64 = 64 * 1024 * 1024;
 
 const MAX_PAGES: usize = 1000;
 
-fn propfind(target: &str, depth: &'static str) -> Request {
+fn propfind(target: &str, depth: &'static str, body: &'static str) -> Request {
     Request::new(Verb::Propfind, target)
         .header("depth", depth)
         .header("content-type", "application/xml; charset=utf-8")
-        .body(PROPFIND_BODY)
+        .body(body)
 }
 
 /// Everything in a folder.
@@ -31,7 +31,7 @@ pub(super) async fn list(session: &Session, folder: &str) -> Result<Listing, Sto
     let mut bytes_left = LISTING_BYTES;
     let mut target = folder.to_owned();
     loop {
-        let request = propfind(&target, "1");
+        let request = propfind(&target, "1", PROPFIND_BODY);
         let mut answer = session.ask(&request).await?;
         let page = read(&mut answer, &mut bytes_left).await?;
         let asked = components(answer.url.path())
@@ -56,7 +56,7 @@ pub(super) async fn list(session: &Session, folder: &str) -> Result<Listing, Sto
 
 /// The entry of one object or folder.
 pub(super) async fn look(session: &Session, target: &str) -> Result<RawEntry, StoreError> {
-    let request = propfind(target, "0");
+    let request = propfind(target, "0", PROPFIND_BODY);
     let mut answer = session.ask(&request).await?;
     let page = read(&mut answer, &mut PAGE_BYTES.clone()).await?;
     // Some servers answer with what is inside as well; the thing itself comes first.
@@ -64,6 +64,15 @@ pub(super) async fn look(session: &Session, target: &str) -> Result<RawEntry, St
         .into_iter()
         .next()
         .ok_or_else(|| answer.error(ErrorKind::Corrupt, "the answer describes nothing"))
+}
+
+/// What a folder's server says of the room that is left, if it says anything.
+pub(super) async fn quota(session: &Session, folder: &str) -> Result<Option<Quota>, StoreError> {
+    let request = propfind(folder, "0", QUOTA_BODY);
+    let mut answer = session.ask(&request).await?;
+    let page = read(&mut answer, &mut PAGE_BYTES.clone()).await?;
+    let told = page.entries.into_iter().next().map(|entry| entry.quota);
+    Ok(told.filter(|told| *told != Quota::default()))
 }
 
 async fn read(answer: &mut Answer<'_>, bytes_left: &mut u64) -> Result<Multistatus, StoreError> {

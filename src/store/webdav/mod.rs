@@ -22,7 +22,7 @@ mod session;
 pub use options::{Auth, WebdavOptions, WebdavOptionsError};
 
 use super::path::{check, check_object};
-use super::{ErrorKind, Gate, Listing, Store, StoreError, TrafficCount};
+use super::{ErrorKind, Gate, Listing, Quota, Store, StoreError, TrafficCount};
 use crate::model::clock::Clock;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -152,6 +152,10 @@ impl Store for WebdavStore {
         } else {
             folders::ensure(&self.session, &folder).await
         }
+    }
+
+    async fn quota(&self) -> Result<Option<Quota>, StoreError> {
+        listing::quota(&self.session, &self.folder("PROPFIND", "")?).await
     }
 
     fn traffic(&self) -> TrafficCount {

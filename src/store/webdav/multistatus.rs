@@ -1,6 +1,7 @@
 //! Reads `207 Multi-Status` answers entry by entry: one odd entry is left out and counted, a cut
 //! answer is an error. Nothing is expanded but the five entities of XML and character numbers.
 
+use super::super::Quota;
 use super::retry_after::http_date_ms;
 use quick_xml::NsReader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -11,6 +12,14 @@ pub(super) const PROPFIND_BODY: &str = concat!(
     r#"<?xml version="1.0" encoding="utf-8"?>"#,
     r#"<D:propfind xmlns:D="DAV:"><D:prop>"#,
     "<D:resourcetype/><D:getcontentlength/><D:getlastmodified/>",
+    "</D:prop></D:propfind>"
+);
+
+/// What filbert asks to learn how much room there is (RFC 4331).
+pub(super) const QUOTA_BODY: &str = concat!(
+    r#"<?xml version="1.0" encoding="utf-8"?>"#,
+    r#"<D:propfind xmlns:D="DAV:"><D:prop>"#,
+    "<D:resourcetype/><D:quota-available-bytes/><D:quota-used-bytes/>",
     "</D:prop></D:propfind>"
 );
 
@@ -32,6 +41,7 @@ pub(super) struct RawEntry {
     pub is_folder: bool,
     pub size: Option<u64>,
     pub modified_ms: Option<i64>,
+    pub quota: Quota,
 }
 
 /// Why an answer cannot be read.
@@ -85,6 +95,8 @@ enum Tag {
     Collection,
     Length,
     Modified,
+    Available,
+    Used,
     Other,
 }
 
@@ -113,6 +125,7 @@ struct Propstat {
     is_folder: bool,
     size: Option<u64>,
     modified_ms: Option<i64>,
+    quota: Quota,
 }
 
 impl Parser {
@@ -151,6 +164,8 @@ impl Parser {
             (Tag::Status, Some(Tag::Propstat)) => self.propstat.status = Some(text.to_owned()),
             (Tag::Length, _) => self.propstat.size = text.parse().ok(),
             (Tag::Modified, _) => self.propstat.modified_ms = date_ms(text),
+            (Tag::Available, _) => self.propstat.quota.available = text.parse().ok(),
+            (Tag::Used, _) => self.propstat.quota.used = text.parse().ok(),
             (Tag::Propstat, _) => {
                 let props = std::mem::take(&mut self.propstat);
                 if is_ok(props.status.as_deref()) {
@@ -185,6 +200,8 @@ impl Entry {
         all.is_folder |= props.is_folder;
         all.size = all.size.or(props.size);
         all.modified_ms = all.modified_ms.or(props.modified_ms);
+        all.quota.available = all.quota.available.or(props.quota.available);
+        all.quota.used = all.quota.used.or(props.quota.used);
     }
 
     fn finish(self) -> Option<RawEntry> {
@@ -196,6 +213,7 @@ impl Entry {
             is_folder: props.is_folder,
             size: props.size.filter(|_| !props.is_folder),
             modified_ms: props.modified_ms,
+            quota: props.quota,
         })
     }
 }
@@ -211,6 +229,8 @@ fn tag_of(name: &str) -> Tag {
         "collection" => Tag::Collection,
         "getcontentlength" => Tag::Length,
         "getlastmodified" => Tag::Modified,
+        "quota-available-bytes" => Tag::Available,
+        "quota-used-bytes" => Tag::Used,
         _ => Tag::Other,
     }
 }

@@ -146,3 +146,15 @@ proptest::proptest! {
         let _ = super::super::fault::Fault::parse(text.as_bytes());
     }
 }
+
+#[test]
+fn the_room_that_is_left_is_read_where_it_is_told() {
+    let told = "<D:resourcetype><D:collection/></D:resourcetype>\
+        <D:quota-available-bytes>596</D:quota-available-bytes><D:quota-used-bytes>404</D:quota-used-bytes>";
+    let found = parse(&listing(&response("/f/", told))).unwrap();
+    assert_eq!(found.entries[0].quota, Quota { available: Some(596), used: Some(404) });
+    // Negative numbers are what some servers write for "unlimited".
+    let odd = told.replace("596", "-3");
+    assert_eq!(parse(&listing(&response("/f/", &odd))).unwrap().entries[0].quota.available, None);
+    assert_eq!(parse(&listing(&response("/f", FILE))).unwrap().entries[0].quota, Quota::default());
+}

@@ -1,0 +1,39 @@
+//! How a writer that begins now makes packs: what was asked for, as far as line and server are known
+//! to bear it. While it runs that may change; a plan goes by the beginning.
+
+use super::limit::{ObjectLimit, fitting};
+use super::pace::Pace;
+use super::{WriterOptions, remembered};
+use crate::repository::{Repository, RepositoryError};
+
+/// How packs are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// A pack is closed before it would be larger.
+    pub pack_bytes: usize,
+    /// A frame is closed when it has so many plain bytes.
+    pub frame_bytes: usize,
+    /// The most plain bytes of a frame, and of a piece in it.
+    pub most: usize,
+    /// The zstd level.
+    pub level: i32,
+    /// Threads that compress.
+    pub threads: usize,
+}
+
+impl Manner {
+    /// That of a writer for `repository` that is started now.
+    pub fn of(repository: &Repository, options: &WriterOptions) -> Result<Self, RepositoryError> {
+        options.check()?;
+        let limit = ObjectLimit::load(repository.state())?.bytes();
+        let pace = Pace::new(options.pack_bytes, options.level, options.uploads, remembered(repository)?);
+        let most = fitting(limit).max(1);
+        Ok(Self {
+            pack_bytes: pace.pack_bytes().min(usize::try_from(limit).unwrap_or(usize::MAX)),
+            frame_bytes: options.frame_bytes.min(most),
+            most,
+            level: pace.level(),
+            threads: options.threads.max(1),
+        })
+    }
+}
