@@ -257,3 +257,24 @@ async fn absurd_budgets_are_refused_before_anything_is_sent() {
     }
     assert!(drive.counts().requests.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_wait() {
+    let drive = drive(rate(12, 3_600_000)).await;
+    let cli = user(&drive, "requests = '12/1h'\n");
+    let folder = cli.folder("documents");
+    noise(&folder, 8);
+    ok(&cli, &["init"]);
+    let config = config(&cli).display().to_string();
+    let mut child = cli.start(&[&backup(&folder, "docs")[..], &["--config", &config]].concat());
+    let mut told = String::new();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    while !told.contains("waiting until") {
+        let read = std::io::BufRead::read_line(&mut lines, &mut told).unwrap();
+        assert!(read > 0, "it ended: {told}");
+    }
+    let process = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(drive.counts().refused_window, 0);
+}

@@ -61,7 +61,10 @@ async fn publish(machine: &Machine, entries: impl Fn(Content) -> Vec<Entry>) {
     };
     let manifest = ManifestRef::Base(Stream::Inline(join_blocks([&block.bytes[..]])));
     let introduced: Vec<_> = packs.iter().map(|pack| pack.object).collect();
-    repository.publish_snapshot(Snapshot { head, manifest, index }, &introduced, 0).await.unwrap();
+    repository
+        .publish_snapshot(Snapshot { head, manifest, index }, &introduced, 0, &Default::default())
+        .await
+        .unwrap();
 }
 
 fn names(folder: &Path) -> Vec<String> {

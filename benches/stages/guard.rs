@@ -6,7 +6,7 @@ use filbert::guard::{
 };
 use filbert::model::clock::SystemClock;
 use filbert::state::Ledger;
-use filbert::store::{Gate, Outgoing};
+use filbert::store::{End, Gate, Outgoing};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,6 @@ fn with_the_ledger(bencher: Bencher) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     bencher.bench_local(|| {
         let pass = runtime.block_on(guard.enter(&Outgoing { method: "PUT", action: "PUT x", up: 1 }));
-        guard.left(pass.unwrap(), 0, false);
+        guard.left(pass.unwrap(), 0, End::Done);
     });
 }

@@ -37,7 +37,7 @@ impl BackupService {
     ) -> Result<Before, BackupError> {
         let (repository, observer) = (&self.repository, &sending.observer);
         if !options.dry_run {
-            repository.settle().await?;
+            repository.settle(&sending.cancel).await?;
         }
         if repository.look_is_due()? {
             let problems = match options.dry_run {

@@ -136,7 +136,7 @@ impl BackupService {
         let head = self.head(options, chosen, &outcome, start.time);
         let introduced: Vec<_> = packs.iter().map(|pack| pack.object).collect();
         let snapshot = Snapshot { head, manifest, index };
-        let id = self.repository.publish_snapshot(snapshot, &introduced, doubt).await?;
+        let id = self.repository.publish_snapshot(snapshot, &introduced, doubt, &sending.cancel).await?;
         self.keep(&options.set, id, &list, doubt)?;
         outcome.snapshot = Some(id);
         if may_wait {

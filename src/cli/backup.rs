@@ -100,7 +100,7 @@ async fn one_set(
     let outcome = service.run(options, session.display.clone()).await;
     drop(estimate);
     session.display.finish();
-    let outcome = outcome?;
+    let outcome = session.interrupt.instead(outcome)?;
     for problem in &outcome.problems {
         session.display.problem(problem);
     }

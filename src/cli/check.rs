@@ -29,7 +29,7 @@ pub(super) async fn run(session: &Session, wish: &CheckArguments) -> Result<Exit
     let service = CheckService::new(opened.repository.clone());
     let outcome = service.run(options, session.display.clone()).await;
     session.display.finish();
-    let outcome = outcome?;
+    let outcome = session.interrupt.instead(outcome)?;
     for problem in &outcome.problems {
         session.display.problem(problem);
     }

@@ -26,7 +26,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
     /// Somebody pressed Ctrl-C where nothing had to be brought to an end.
-    #[error("interrupted")]
+    #[error("interrupted; what was done is kept, and the next run goes on from there")]
     Interrupted,
     /// Everything else. Never with a secret in it.
     #[error("{0}")]

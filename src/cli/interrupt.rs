@@ -47,6 +47,14 @@ impl Interrupt {
         });
     }
 
+    /// What came of work that ends by itself when it is asked to: whatever failed then, failed for that.
+    pub fn instead<T, E: Into<CliError>>(&self, ended: Result<T, E>) -> Result<T, CliError> {
+        ended.map_err(|error| match self.cancel.is_cancelled() {
+            true => CliError::Interrupted,
+            false => error.into(),
+        })
+    }
+
     /// `work`, dropped when somebody wants to stop. Only for work that may be dropped anywhere.
     pub async fn or<T, E: Into<CliError>>(
         &self,

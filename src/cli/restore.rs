@@ -40,7 +40,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
     let service = RecoveryService::new(opened.repository.clone());
     let outcome = service.run(options, session.display.clone()).await;
     session.display.finish();
-    let outcome = outcome?;
+    let outcome = session.interrupt.instead(outcome)?;
     for problem in &outcome.problems {
         session.display.problem(problem);
     }

@@ -4,6 +4,8 @@
 
 use super::limits::Limits;
 use super::line::Moment;
+use super::months::Months;
+use super::rate::RequestRate;
 use super::request::{Admission, Ask, Ended, Verdict, Wait};
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +26,9 @@ const LONGEST_CLOSED_MS: i64 = 24 * 3_600_000;
 const JITTER: f64 = 0.02;
 /// The requests of a window are kept in about so many groups.
 const GROUPS: i64 = 2000;
-/// Months that are remembered.
-const MONTHS: usize = 24;
 
-/// An account at a server. Times are milliseconds on the [`Moment`] line.
+/// An account at a server. Times are milliseconds on the [`Moment`] line. What is kept does not
+/// depend on the limits of who asks: several may know the account by different ones.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Account {
@@ -35,9 +36,11 @@ pub struct Account {
     boot: i64,
     seen_ms: i64,
     seen_wall_ms: i64,
-    /// When answered requests leave the window, and how many; in order.
+    /// The longest window that anybody counts by; 0 where nobody counts.
+    keep_ms: i64,
+    /// When requests were answered, and how many; in order.
     used: Vec<(i64, u32)>,
-    /// Requests without an answer: number, and when they leave the window if it never comes.
+    /// Requests without an answer: number, and when they were let pass.
     flying: Vec<(u64, i64)>,
     passes: u64,
     /// The earliest beginning of the next request.
@@ -46,8 +49,11 @@ pub struct Account {
     refusals: u32,
     /// Refusals in a row that were all of the password.
     denials: u32,
+    /// The last request that had passed when the last refusal was noted: what began before says
+    /// nothing new.
+    refused_at: u64,
     worked: bool,
-    months: Vec<Month>,
+    months: Months,
     /// The server says that the month is used up; by the clock.
     no_uploads_until_wall_ms: i64,
     no_downloads_until_wall_ms: i64,
@@ -60,25 +66,20 @@ struct Closed {
     looking: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct Month {
-    number: i32,
-    up: u64,
-    down: u64,
-}
-
 impl Account {
     /// Whether these credentials ever worked.
     pub fn worked(&self) -> bool {
         self.worked
     }
 
-    /// Bytes sent and received in this month. Months that are not yet come count too: the clock was
-    /// wrong, now or then.
+    /// Bytes sent and received in this month.
     pub fn month(&self, now: Moment) -> (u64, u64) {
-        let number = now.month();
-        let counted = self.months.iter().filter(|month| month.number >= number);
-        counted.fold((0, 0), |(up, down), month| (up + month.up, down + month.down))
+        self.months.used(now)
+    }
+
+    /// Whether the server itself says that no more may be sent in this month.
+    pub fn uploads_are_used_up(&self, now: Moment) -> bool {
+        self.no_uploads_until_wall_ms > now.wall_ms
     }
 
     /// Until when the server is left alone, if it is.
@@ -86,12 +87,15 @@ impl Account {
         self.closed.as_ref().map(|closed| closed.until_ms)
     }
 
-    /// When each request that counts now leaves the window, on the line, in order.
-    pub fn leaves(&self) -> Vec<i64> {
+    /// When each request that counts now leaves the window of `limits`, on the line, in order.
+    pub fn leaves(&self, now: Moment, limits: &Limits) -> Vec<i64> {
+        let window = window_ms(limits);
         let answered = self.used.iter().flat_map(|&(at, count)| std::iter::repeat_n(at, count as usize));
-        let mut all: Vec<i64> = answered.chain(self.flying.iter().map(|flight| flight.1)).collect();
-        all.sort_unstable();
-        all
+        let flying = self.flying.iter().map(|flight| flight.1.saturating_add(UNANSWERED_MS));
+        let leaves = answered.chain(flying).map(|at| at.saturating_add(window));
+        let mut leaves: Vec<i64> = leaves.filter(|leaves| *leaves > now.ms).collect();
+        leaves.sort_unstable();
+        leaves
     }
 
     /// Brings all times to `now`: forgets what no longer counts, and carries the rest over a start of
@@ -105,27 +109,31 @@ impl Account {
             self.used.iter_mut().for_each(|used| moved(&mut used.0));
             self.flying.iter_mut().for_each(|flight| moved(&mut flight.1));
             moved(&mut self.not_before_ms);
-            if let Some(closed) = &mut self.closed {
-                moved(&mut closed.until_ms);
-            }
+            self.closed.iter_mut().for_each(|closed| moved(&mut closed.until_ms));
+            self.months.shift(shift);
         }
         (self.boot, self.seen_ms, self.seen_wall_ms) = (now.boot, now.ms, now.wall_ms);
-        let window = window_ms(limits);
-        // Nothing that this window can know is farther away.
-        let (answered, unanswered) = (now.ms.saturating_add(window), window.saturating_add(UNANSWERED_MS));
-        self.used.iter_mut().for_each(|used| used.0 = used.0.min(answered));
-        self.flying.iter_mut().for_each(|flight| flight.1 = flight.1.min(now.ms.saturating_add(unanswered)));
-        self.used.retain(|used| used.0 > now.ms);
-        self.flying.retain(|flight| flight.1 > now.ms);
+        if limits.requests.is_some() {
+            self.keep_ms = self.keep_ms.max(window_ms(limits));
+        }
+        self.keep_ms = self.keep_ms.clamp(0, RequestRate::LONGEST_MS);
+        // Nothing was answered later than now, nobody asked more than the most that is allowed.
+        let (since, mut room) = (now.ms.saturating_sub(self.keep_ms), RequestRate::MOST);
+        let latest = now.ms.saturating_add(self.grain());
+        self.used.iter_mut().for_each(|used| used.0 = used.0.min(latest));
+        self.used.retain(|used| used.0 > since);
+        for used in self.used.iter_mut().rev() {
+            used.1 = used.1.min(room);
+            room -= used.1;
+        }
+        self.flying.iter_mut().for_each(|flight| flight.1 = flight.1.min(now.ms));
+        self.flying.retain(|flight| flight.1.saturating_add(UNANSWERED_MS) > since);
         self.not_before_ms = self.not_before_ms.min(now.ms.saturating_add(spacing_ms(limits)));
         if let Some(closed) = &mut self.closed {
             closed.until_ms = closed.until_ms.min(now.ms.saturating_add(LONGEST_CLOSED_MS));
         }
-        let mut room = limits.requests.map_or(0, |rate| rate.requests);
-        for used in &mut self.used {
-            used.1 = used.1.min(room);
-            room -= used.1;
-        }
+        self.refused_at = self.refused_at.min(self.passes);
+        self.months.bring_to(now);
         // A day at most: what the server said last month holds no longer, and the clock may lie.
         let a_day_on = now.wall_ms.saturating_add(LONGEST_CLOSED_MS);
         for until in [&mut self.no_uploads_until_wall_ms, &mut self.no_downloads_until_wall_ms] {
@@ -138,15 +146,12 @@ impl Account {
         if let Some(used_up) = self.used_up(now, limits, ask) {
             return used_up;
         }
-        if let Some(closed) = &mut self.closed {
-            if closed.until_ms > now.ms {
-                let why = if closed.looking { Wait::Look } else { Wait::Closed };
-                return Admission::Wait { until_ms: closed.until_ms, why };
-            }
-            (closed.until_ms, closed.looking) = (now.ms.saturating_add(LOOK_MS), true);
+        if let Some(closed) = self.closed.as_ref().filter(|closed| closed.until_ms > now.ms) {
+            let why = if closed.looking { Wait::Look } else { Wait::Closed };
+            return Admission::Wait { until_ms: closed.until_ms, why };
         }
         if let Some(allowed) = limits.requests_for(ask.purpose) {
-            let leaves = self.leaves();
+            let leaves = self.leaves(now, limits);
             if let Some(over) = leaves.len().checked_sub(allowed as usize) {
                 let until_ms = leaves.get(over).copied().unwrap_or(now.ms);
                 return Admission::Wait { until_ms, why: Wait::Budget };
@@ -155,57 +160,63 @@ impl Account {
         if self.not_before_ms > now.ms {
             return Admission::Wait { until_ms: self.not_before_ms, why: Wait::Pacing };
         }
+        if let Some(closed) = &mut self.closed {
+            (closed.until_ms, closed.looking) = (now.ms.saturating_add(LOOK_MS), true);
+        }
         self.not_before_ms = now.ms.saturating_add(spacing_ms(limits));
         self.passes = self.passes.wrapping_add(1);
-        let leaves = now.ms.saturating_add(window_ms(limits)).saturating_add(UNANSWERED_MS);
-        if limits.requests.is_some() {
-            self.flying.push((self.passes, leaves));
+        if self.keep_ms > 0 {
+            self.flying.push((self.passes, now.ms));
         }
-        self.this_month(now).up += ask.up;
+        self.months.note(now, signed(ask.up), 0);
         Admission::Go(self.passes)
     }
 
     fn used_up(&self, now: Moment, limits: &Limits, ask: Ask) -> Option<Admission> {
         let (up, down) = self.month(now);
-        let over_up = limits.upload_per_month.is_some_and(|most| up.saturating_add(ask.up) > most);
-        let over_down = limits.download_for(ask.purpose).is_some_and(|most| down >= most);
-        let next_month = now.next_month_ms();
-        let until = |over: bool, told: i64| {
-            if over { Some(next_month) } else { Some(told).filter(|&t| t > now.wall_ms) }
+        let (uploads, over, told) = if ask.up > 0 {
+            let over = limits.upload_per_month.is_some_and(|most| up.saturating_add(ask.up) > most);
+            (true, over, self.no_uploads_until_wall_ms)
+        } else if ask.fetches {
+            let over = limits.download_for(ask.purpose).is_some_and(|most| down >= most);
+            (false, over, self.no_downloads_until_wall_ms)
+        } else {
+            return None;
         };
-        let used_up = |uploads| move |until_wall_ms| Admission::UsedUp { uploads, until_wall_ms };
-        if ask.up > 0 {
-            return until(over_up, self.no_uploads_until_wall_ms).map(used_up(true));
-        }
-        let told = until(over_down, self.no_downloads_until_wall_ms).filter(|_| ask.fetches);
-        told.map(used_up(false))
+        let by_server = !over && told > now.wall_ms;
+        let until_wall_ms = if over { now.next_month_ms() } else { told };
+        (over || by_server).then_some(Admission::UsedUp { uploads, by_server, until_wall_ms })
     }
 
     /// Notes how a request ended. Answers until when the server is left alone now, if it refused.
     /// `jitter`, 0 to 1, keeps machines apart that share an account.
     pub fn leave(&mut self, now: Moment, limits: &Limits, ended: Ended, jitter: f64) -> Option<i64> {
         let Ended { pass, up, down, verdict } = ended;
-        let before = self.flying.len();
         self.flying.retain(|flight| flight.0 != pass);
-        if self.flying.len() < before {
-            self.note_used(now.ms.saturating_add(window_ms(limits)), limits);
+        if self.keep_ms > 0 {
+            self.note_used(now.ms);
         }
-        if down > 0 {
-            self.this_month(now).down += down;
-        }
-        if !matches!(verdict, Verdict::Accepted | Verdict::Lost) {
-            // What was refused is not counted as sent.
-            let month = self.this_month(now);
-            month.up = month.up.saturating_sub(up);
-        }
+        // What was refused is not counted as sent.
+        let given_back = if verdict.is_refusal() { signed(up) } else { 0 };
+        self.months.note(now, -given_back, signed(down));
         let half_window = window_ms(limits) / 2;
         let half_window = half_window + (half_window as f64 * JITTER * jitter.clamp(0.0, 1.0)) as i64;
+        let is_news = pass > self.refused_at;
         match verdict {
             Verdict::Accepted => {
-                (self.refusals, self.denials, self.worked, self.closed) = (0, 0, true, None);
+                self.worked = true;
+                if is_news {
+                    (self.refusals, self.denials, self.closed) = (0, 0, None);
+                }
                 None
             }
-            Verdict::Lost => None,
+            Verdict::Answered => {
+                if is_news {
+                    (self.refusals, self.closed) = (0, None);
+                }
+                None
+            }
+            Verdict::Neutral => None,
             Verdict::UsedUp { uploads } => {
                 let until = now.next_month_ms().min(now.wall_ms.saturating_add(LONGEST_CLOSED_MS));
                 match uploads {
@@ -214,16 +225,19 @@ impl Account {
                 }
                 None
             }
-            Verdict::Throttled(told) => Some(self.close(now, told.unwrap_or(half_window).max(1000))),
+            Verdict::Throttled(None) if !is_news => self.closed_until(),
+            Verdict::Throttled(told) => {
+                self.refused_at = self.passes;
+                Some(self.close(now, told.unwrap_or(half_window).max(1000)))
+            }
+            Verdict::Refused | Verdict::Denied if !is_news => self.closed_until(),
             Verdict::Refused => {
                 self.denials = 0;
                 self.refused(now, half_window)
             }
             Verdict::Denied if !self.worked => None,
             Verdict::Denied => {
-                // Those that were on their way when the window closed say nothing new.
-                let is_late = self.closed.as_ref().is_some_and(|closed| !closed.looking);
-                self.denials = self.denials.saturating_add(u32::from(!is_late));
+                self.denials = self.denials.saturating_add(1);
                 if self.denials >= DENIALS {
                     (self.refusals, self.denials, self.worked, self.closed) = (0, 0, false, None);
                     return None;
@@ -234,6 +248,7 @@ impl Account {
     }
 
     fn refused(&mut self, now: Moment, half_window: i64) -> Option<i64> {
+        self.refused_at = self.passes;
         self.refusals = self.refusals.saturating_add(1);
         let closes = self.refusals >= IN_A_ROW || self.closed.is_some();
         closes.then(|| self.close(now, half_window))
@@ -251,28 +266,23 @@ impl Account {
         until_ms
     }
 
-    fn note_used(&mut self, leaves: i64, limits: &Limits) {
-        let grain = window_ms(limits) / GROUPS;
-        match self.used.last_mut() {
-            // Later than it was, never earlier.
-            Some(last) if leaves.saturating_sub(last.0) <= grain => {
-                *last = (last.0.max(leaves), last.1.saturating_add(1));
-            }
-            _ => self.used.push((leaves, 1)),
-        }
+    fn grain(&self) -> i64 {
+        (self.keep_ms / GROUPS).max(1)
     }
 
-    fn this_month(&mut self, now: Moment) -> &mut Month {
-        let number = now.month();
-        let at = self.months.iter().position(|month| month.number == number).unwrap_or_else(|| {
-            if self.months.len() >= MONTHS {
-                self.months.remove(0);
-            }
-            self.months.push(Month { number, up: 0, down: 0 });
-            self.months.len() - 1
-        });
-        &mut self.months[at]
+    /// Groups answers by their time rounded up: later than it was, never earlier.
+    fn note_used(&mut self, at_ms: i64) {
+        let grain = self.grain();
+        let rounded = at_ms.saturating_add(grain - 1).div_euclid(grain).saturating_mul(grain);
+        match self.used.last_mut() {
+            Some(last) if last.0 >= rounded => last.1 = last.1.saturating_add(1),
+            _ => self.used.push((rounded, 1)),
+        }
     }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 pub(super) fn window_ms(limits: &Limits) -> i64 {

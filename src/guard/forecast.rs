@@ -60,7 +60,7 @@ impl Simulation {
         let closed = account.closed_until().unwrap_or(now.ms);
         Self {
             allowed: limits.requests_for(purpose).map(|allowed| allowed as usize),
-            leaves: account.leaves().into(),
+            leaves: account.leaves(now, limits).into(),
             window: window_ms(limits),
             spacing: spacing_ms(limits),
             now: now.ms.max(closed),

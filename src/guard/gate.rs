@@ -11,7 +11,7 @@ use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Silent};
 use crate::state::{Ledger, StateError};
-use crate::store::{ErrorKind, Gate, Outgoing, Pass, Refusal, StoreError};
+use crate::store::{End, ErrorKind, Gate, Outgoing, Pass, Refusal, StoreError};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,6 +92,9 @@ impl Guard {
     /// How much of this month's allowance to send is left, in bytes.
     pub fn upload_left(&self) -> Result<Option<u64>, StateError> {
         let (account, now) = self.account()?;
+        if account.uploads_are_used_up(now) {
+            return Ok(Some(0));
+        }
         let (used, _) = account.month(now);
         Ok(self.options.limits.upload_per_month.map(|most| most.saturating_sub(used)))
     }
@@ -128,8 +131,9 @@ impl Guard {
             }
             ErrorKind::TrafficUsedUp => Verdict::UsedUp { uploads: request.up > 0 },
             ErrorKind::Unauthorised => Verdict::Denied,
-            _ if refusal.status == 503 => Verdict::Refused,
-            _ => Verdict::Accepted,
+            ErrorKind::Transient if refusal.status == 503 => Verdict::Refused,
+            ErrorKind::Transient => Verdict::Neutral,
+            _ => Verdict::Answered,
         }
     }
 
@@ -163,16 +167,21 @@ fn parse(data: Option<Vec<u8>>) -> Account {
     data.and_then(|data| serde_json::from_slice(&data).ok()).unwrap_or_default()
 }
 
-fn used_up_error(request: &Outgoing<'_>, uploads: bool, until_wall_ms: i64) -> StoreError {
+fn used_up_error(request: &Outgoing<'_>, uploads: bool, by_server: bool, until_wall_ms: i64) -> StoreError {
     let (what, setting) = match uploads {
         true => ("sent", "upload_per_month"),
         false => ("received", "download_per_month"),
     };
-    let detail = format!(
-        "the bytes that may be {what} in this month are used up: go on after {}, or raise `{setting}` in the \
-         settings if the account allows more",
-        Timestamp::from_millis(until_wall_ms).rfc3339()
-    );
+    let until = Timestamp::from_millis(until_wall_ms).rfc3339();
+    let detail = match by_server {
+        true => format!(
+            "the server said that no more may be {what} in this month; it is asked again after {until}, once a day"
+        ),
+        false => format!(
+            "the bytes that may be {what} in this month are used up: go on after {until}, or raise `{setting}` in \
+             the settings if the account allows more"
+        ),
+    };
     StoreError::new(ErrorKind::TrafficUsedUp, request.action, detail)
 }
 
@@ -201,8 +210,8 @@ impl Gate for Guard {
             let (admission, now) = entered.map_err(|error| ledger_error(request, &error))?;
             let (until_ms, why) = match admission {
                 Admission::Go(pass) => return Ok(Pass(pass)),
-                Admission::UsedUp { uploads, until_wall_ms } => {
-                    return Err(used_up_error(request, uploads, until_wall_ms));
+                Admission::UsedUp { uploads, by_server, until_wall_ms } => {
+                    return Err(used_up_error(request, uploads, by_server, until_wall_ms));
                 }
                 Admission::Wait { until_ms, why } => (until_ms, why),
             };
@@ -239,8 +248,11 @@ impl Gate for Guard {
         noted.ok().flatten()
     }
 
-    fn left(&self, pass: Pass, down: u64, lost: bool) {
-        let verdict = if lost { Verdict::Lost } else { Verdict::Accepted };
+    fn left(&self, pass: Pass, down: u64, end: End) {
+        let verdict = match end {
+            End::Done => Verdict::Accepted,
+            End::Unknown => Verdict::Neutral,
+        };
         let ended = Ended { pass: pass.0, up: 0, down, verdict };
         let noted = self.change(|account, now| account.leave(now, &self.options.limits, ended, 0.0));
         // What cannot be noted now is noticed by the next request.

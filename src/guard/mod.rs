@@ -7,6 +7,7 @@ mod forecast;
 mod gate;
 mod limits;
 mod line;
+mod months;
 mod rate;
 mod request;
 

@@ -31,6 +31,8 @@ impl RequestRate {
     /// More is no limit that anybody feels.
     pub const MOST: u32 = 1_000_000;
     const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+    /// The longest window in milliseconds, as [`Self::window_ms`] counts it.
+    pub(super) const LONGEST_MS: i64 = 31 * 86_400_000 + 1000;
 
     /// The window in milliseconds, with the second more after which a request no longer counts.
     pub(super) fn window_ms(&self) -> i64 {

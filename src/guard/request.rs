@@ -36,6 +36,8 @@ pub enum Admission {
     UsedUp {
         /// Bytes are to be sent, not received.
         uploads: bool,
+        /// The server said so, not our count.
+        by_server: bool,
         /// By the clock, when it may pass, in milliseconds since 1970.
         until_wall_ms: i64,
     },
@@ -57,10 +59,13 @@ pub enum Wait {
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The server did what it does.
+    /// The server did what was asked, with these credentials.
     Accepted,
-    /// The connection broke, which says nothing about the account.
-    Lost,
+    /// The server answered, as it does to anybody: not there, there already, somewhere else.
+    Answered,
+    /// Nothing is known of the account by it: the connection broke, the server failed, or it wants
+    /// another login.
+    Neutral,
     /// The server says that there were too many; for so many milliseconds, if it told.
     Throttled(Option<i64>),
     /// A plain 503.
@@ -72,6 +77,13 @@ pub enum Verdict {
         /// Bytes were to be sent.
         uploads: bool,
     },
+}
+
+impl Verdict {
+    /// Whether the server did not take what was sent.
+    pub(super) fn is_refusal(self) -> bool {
+        matches!(self, Verdict::Throttled(_) | Verdict::Refused | Verdict::Denied | Verdict::UsedUp { .. })
+    }
 }
 
 /// The end of a request.

@@ -41,7 +41,7 @@ impl Repository {
         }
         let mut problems = self.fetch_new_records().await?;
         // No other record of this machine comes between what is folded and what is published.
-        let publishing = self.publishing_lock().await?;
+        let publishing = self.publishing_lock(&sending.cancel).await?;
         if !decide::checkpoint_is_due(self.uncovered_snapshots()?) {
             return Ok(problems);
         }

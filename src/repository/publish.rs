@@ -4,7 +4,7 @@
 use super::catalog::{ingest_record, ingest_snapshot};
 use super::checkpoint::note_standing;
 use super::index::{self, Origin};
-use super::{Repository, RepositoryError, decide};
+use super::{Cancel, Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{self, RecordName};
 use crate::format::record::{Body, Head, Record, Snapshot, object_id};
@@ -34,8 +34,9 @@ impl Repository {
         snapshot: Snapshot,
         introduced: &[ObjectId],
         doubt: i64,
+        cancel: &Cancel,
     ) -> Result<ObjectId, RepositoryError> {
-        let publishing = self.publishing_lock().await?;
+        let publishing = self.publishing_lock(cancel).await?;
         let newest = self.newest_of(&snapshot.head.set.host, &snapshot.head.set.name)?;
         let not_before = newest.map_or(0, |newest| newest.time_ms + 1);
         let body = Body::Snapshot(Box::new(snapshot));
@@ -104,11 +105,11 @@ impl Repository {
 
     /// Settles a record whose publishing was broken off: it stands already, or its bytes are put
     /// again.
-    pub async fn settle(&self) -> Result<(), RepositoryError> {
+    pub async fn settle(&self, cancel: &Cancel) -> Result<(), RepositoryError> {
         if self.state().pending()?.is_none() {
             return Ok(());
         }
-        let publishing = self.publishing_lock().await?;
+        let publishing = self.publishing_lock(cancel).await?;
         self.settle_locked(&publishing).await
     }
 
@@ -248,13 +249,17 @@ impl Repository {
         Ok(folder)
     }
 
-    /// Waits for the right to publish: one record of this machine at a time.
-    pub(super) async fn publishing_lock(&self) -> Result<Publishing, RepositoryError> {
+    /// Waits for the right to publish: one record of this machine at a time. Who has it may itself wait
+    /// for the budget.
+    pub(super) async fn publishing_lock(&self, cancel: &Cancel) -> Result<Publishing, RepositoryError> {
         loop {
             if let Some(lock) = self.state().try_lock("publish")? {
                 return Ok(Publishing { _lock: lock });
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(100)) => {}
+                () = cancel.cancelled() => return Err(RepositoryError::Cancelled),
+            }
         }
     }
 }

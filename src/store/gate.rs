@@ -15,9 +15,8 @@ pub trait Gate: Send + Sync + fmt::Debug {
     /// The server refused. Answers until when it is to be left alone, if it is.
     fn refused(&self, pass: Pass, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Option<Timestamp>;
 
-    /// The answer ended after `down` bytes of an object, or was lost; `lost` tells which. After a
-    /// [`Self::refused`] it is not called.
-    fn left(&self, pass: Pass, down: u64, lost: bool);
+    /// The request ended, with `down` bytes in its answer. After a [`Self::refused`] this is not called.
+    fn left(&self, pass: Pass, down: u64, end: End);
 }
 
 /// A request that is about to be sent.
@@ -29,6 +28,15 @@ pub struct Outgoing<'a> {
     pub action: &'a str,
     /// Bytes of an object that it sends.
     pub up: u64,
+}
+
+/// How a request ended that was not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The server did what was asked.
+    Done,
+    /// Its answer never came, or is only about who asks.
+    Unknown,
 }
 
 /// An answer that is no success.
@@ -60,5 +68,5 @@ impl Gate for OpenGate {
         None
     }
 
-    fn left(&self, _: Pass, _: u64, _: bool) {}
+    fn left(&self, _: Pass, _: u64, _: End) {}
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use error::{ErrorKind, StoreError};
 pub use folder::FolderStore;
-pub use gate::{Gate, OpenGate, Outgoing, Pass, Refusal};
+pub use gate::{End, Gate, OpenGate, Outgoing, Pass, Refusal};
 pub use memory::MemoryStore;
 pub use retry::{RetryOptions, Retrying};
 pub use traffic::{Repeats, Traffic, TrafficCount};

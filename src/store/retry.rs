@@ -69,7 +69,8 @@ pub struct Retrying {
 /// What is left of the patience for one operation.
 struct Patience {
     failures: u32,
-    since: Timestamp,
+    /// When the failures in a row began, in milliseconds that nobody can set.
+    since_ms: Option<i64>,
     throttles: u32,
     throttled: Duration,
 }
@@ -138,13 +139,9 @@ impl Retrying {
 
     fn failure_wait(&self, patience: &mut Patience, attempts: u32, longest: Duration) -> Option<Duration> {
         patience.failures += 1;
-        let tried_ms = self
-            .clock
-            .now()
-            .millis()
-            .saturating_sub(patience.since.millis().saturating_add(patience.throttled_ms()));
-        let long_enough =
-            tried_ms.max(0).unsigned_abs() >= longest.as_millis().try_into().unwrap_or(u64::MAX);
+        let now_ms = self.clock.uptime().map_or_else(|| self.clock.now().millis(), |up| up.millis);
+        let tried_ms = now_ms.saturating_sub(*patience.since_ms.get_or_insert(now_ms));
+        let long_enough = u128::from(tried_ms.max(0).unsigned_abs()) >= longest.as_millis();
         if patience.failures >= attempts.min(self.options.attempts) && long_enough {
             return None;
         }
@@ -165,6 +162,8 @@ impl Retrying {
         if wait > left && (until.is_some() || left.is_zero()) {
             return None;
         }
+        // A throttle is an answer: time without one begins anew.
+        patience.since_ms = None;
         patience.throttles += 1;
         patience.throttled += wait.min(left);
         Some(wait.min(left))
@@ -178,7 +177,7 @@ impl Retrying {
     where
         F: Future<Output = Result<T, StoreError>> + Send,
     {
-        let mut patience = Patience::new(self.clock.now());
+        let mut patience = Patience::new();
         loop {
             match attempt().await {
                 Ok(done) => {
@@ -210,13 +209,8 @@ impl Retrying {
 }
 
 impl Patience {
-    fn new(now: Timestamp) -> Self {
-        Self { failures: 0, since: now, throttles: 0, throttled: Duration::ZERO }
-    }
-
-    /// Time spent waiting for throttles, which is no time without progress.
-    fn throttled_ms(&self) -> i64 {
-        self.throttled.as_millis().try_into().unwrap_or(i64::MAX)
+    fn new() -> Self {
+        Self { failures: 0, since_ms: None, throttles: 0, throttled: Duration::ZERO }
     }
 }
 
@@ -267,7 +261,7 @@ impl Store for Retrying {
     }
 
     async fn put_new(&self, path: &str, body: Bytes) -> Result<(), StoreError> {
-        let mut patience = Patience::new(self.clock.now());
+        let mut patience = Patience::new();
         let mut losses = 0;
         loop {
             let Err(error) = self.store.put_new(path, body.clone()).await else { break };

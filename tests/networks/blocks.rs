@@ -8,7 +8,7 @@ use std::time::Duration;
 const BLOCK: Duration = Duration::from_secs(30 * 60);
 const HALF_WINDOW_MS: i64 = 15 * 60_000;
 /// What machines come back apart.
-const JITTER_MS: i64 = 15_000;
+const JITTER_MS: i64 = 20_000;
 /// Packs on their way at the same time.
 const AT_ONCE: u64 = 2;
 

@@ -92,6 +92,28 @@ async fn a_known_machine_takes_nothing_for_lost_in_a_bad_listing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn any_listing_of_a_restore_may_fail_on_its_way() {
+    let (_dir, source) = documents(3, 3000);
+    let (drive, _) = with_pages(&source).await;
+    let wanted = tree::read(&source);
+    drive.machine("here").expect(&wanted, "without a fault").await;
+    let listings = drive.steps().iter().filter(|step| step.starts_with("PROPFIND")).count() as u64;
+    // What hides a record from a machine that never saw it is no fault of the way.
+    let hides = |effect: &Effect| {
+        use ListingFault::{BadHref, MissPage, Stale};
+        matches!(effect, Effect::Listing(BadHref | MissPage | Stale(_)))
+    };
+    for effect in faults().into_iter().filter(|effect| !hides(effect)) {
+        for nth in 1..=listings {
+            let context = format!("{effect:?} at listing {nth}");
+            drive.only(Fault::new(effect.clone()).on("PROPFIND").nth(nth));
+            drive.machine("here").expect(&wanted, &context).await;
+            assert!(drive.emulator.faults().clear(), "{context}: it did not strike");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_in_a_circle_are_named_and_the_next_run_goes_on() {
     let (_dir, source) = documents(3, 3000);
     let (drive, machine) = with_pages(&source).await;

@@ -7,7 +7,7 @@ use super::*;
 use proptest::prelude::*;
 use std::time::Duration;
 
-const START: Moment = Moment { wall_ms: 1_800_000_000_000, boot: 1, ms: 5_000_000 };
+const START: Moment = Moment { wall_ms: 1_800_000_000_000, boot: 1, ms: 6_300_000 };
 const PLAIN: Ask = Ask { purpose: Purpose::Other, up: 0, fetches: false };
 
 fn after(ms: i64) -> Moment {
@@ -134,15 +134,17 @@ fn a_password_that_worked_is_wrong_after_five_refusals_and_two_waits() {
 fn refusals_of_requests_that_were_on_their_way_do_not_make_a_password_wrong() {
     let (mut account, limits) = (Account::default(), limits(600, 1800));
     one(&mut account, START, &limits, Verdict::Accepted);
-    let go = |account: &mut Account| match enter(account, START, &limits, PLAIN) {
-        Admission::Go(pass) => pass,
-        other => panic!("{other:?}"),
-    };
-    let flying: Vec<u64> = (0..6).map(|_| go(&mut account)).collect();
-    for pass in flying {
-        end(&mut account, START, &limits, pass, Verdict::Denied);
+    for _ in 0..2 {
+        let flying: Vec<u64> = (0..6).map(|_| go(&mut account, START, &limits)).collect();
+        for pass in flying {
+            end(&mut account, START, &limits, pass, Verdict::Denied);
+        }
     }
-    assert!(account.worked());
+    assert!(account.worked() && account.closed_until().is_none(), "two in a row");
+    let flying: Vec<u64> = (0..6).map(|_| go(&mut account, START, &limits)).collect();
+    for pass in flying {
+        assert!(end(&mut account, START, &limits, pass, Verdict::Denied).is_some(), "three in a row");
+    }
     assert!(one(&mut account, after(900_500), &limits, Verdict::Denied).is_some());
     assert!(account.worked());
     one(&mut account, after(2 * 900_500), &limits, Verdict::Accepted);
@@ -155,7 +157,10 @@ fn a_month_that_is_used_up_ends_at_its_turn() {
     let (mut account, put) = (Account::default(), |up| Ask { up, ..PLAIN });
     assert!(matches!(enter(&mut account, START, &limits, put(600)), Admission::Go(1)));
     let over = enter(&mut account, START, &limits, put(600));
-    assert_eq!(over, Admission::UsedUp { uploads: true, until_wall_ms: START.next_month_ms() });
+    assert_eq!(
+        over,
+        Admission::UsedUp { uploads: true, by_server: false, until_wall_ms: START.next_month_ms() }
+    );
     assert!(matches!(enter(&mut account, START, &limits, PLAIN), Admission::Go(_)));
     // What was refused was not sent.
     let ended = Ended { pass: 1, up: 600, down: 0, verdict: Verdict::Throttled(Some(1000)) };
@@ -205,16 +210,18 @@ fn a_ledger_of_nonsense_does_not_block_for_ever() {
     let mut account = Account {
         boot: 1,
         seen_ms: START.ms,
-        used: vec![(far, 4_000_000)],
+        keep_ms: far,
+        used: vec![(far, u32::MAX), (far, u32::MAX)],
         flying: vec![(1, far); 20],
         not_before_ms: far,
         closed: Some(Closed { until_ms: far, looking: false }),
+        refused_at: u64::MAX,
         no_uploads_until_wall_ms: far,
         ..Account::default()
     };
-    account.used[0].1 = 100;
     let put = Ask { up: 1, ..PLAIN };
-    assert!(matches!(enter(&mut account, START, &limits, put), Admission::UsedUp { .. }));
+    assert!(matches!(enter(&mut account, START, &limits, put), Admission::UsedUp { by_server: true, .. }));
+    assert!(account.leaves(START, &limits).len() <= 20 + RequestRate::MOST as usize);
     let later = after(LONGEST_CLOSED_MS + 1);
     assert!(matches!(enter(&mut account, later, &limits, put), Admission::Go(_)));
 }
@@ -271,4 +278,89 @@ proptest! {
             }
         }
     }
+}
+
+fn go(account: &mut Account, now: Moment, limits: &Limits) -> u64 {
+    match enter(account, now, limits, PLAIN) {
+        Admission::Go(pass) => pass,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn who_knows_the_account_by_other_limits_forgets_nothing() {
+    let (mut account, large, small) = (Account::default(), limits(600, 1800), limits(100, 60));
+    for _ in 0..500 {
+        one(&mut account, START, &large, Verdict::Accepted);
+    }
+    for others in [&small, &Limits::none()] {
+        account.bring_to(after(10_000), others);
+        assert_eq!(account.leaves(after(10_000), &large).len(), 500);
+    }
+    assert!(matches!(enter(&mut account, after(20_000), &small, PLAIN), Admission::Wait { .. }));
+    assert!(matches!(enter(&mut account, after(62_000), &small, PLAIN), Admission::Go(_)));
+}
+
+#[test]
+fn refusals_that_come_together_are_one() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    one(&mut account, START, &limits, Verdict::Accepted);
+    let flying: Vec<u64> = (0..4).map(|_| go(&mut account, START, &limits)).collect();
+    for pass in flying {
+        assert_eq!(end(&mut account, START, &limits, pass, Verdict::Refused), None);
+    }
+    assert!(matches!(enter(&mut account, START, &limits, PLAIN), Admission::Go(_)));
+}
+
+#[test]
+fn what_began_before_a_refusal_does_not_open_the_window_again() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    let (early, throttled) = (go(&mut account, START, &limits), go(&mut account, START, &limits));
+    let hour = Verdict::Throttled(Some(3_600_000));
+    end(&mut account, START, &limits, throttled, hour);
+    end(&mut account, after(50), &limits, early, Verdict::Accepted);
+    let closed = enter(&mut account, after(100), &limits, PLAIN);
+    assert_eq!(closed, Admission::Wait { until_ms: START.ms + 3_600_000, why: Wait::Closed });
+}
+
+#[test]
+fn nobody_waits_for_a_look_that_was_not_sent() {
+    let mut account = Account::default();
+    let limits = Limits { spacing: Duration::from_secs(1), ..limits(10, 60) };
+    one(&mut account, START, &limits, Verdict::Throttled(Some(900)));
+    // The window opens, but the next request has to keep its distance.
+    account.not_before_ms = START.ms + 1_500;
+    let paced = enter(&mut account, after(1_000), &limits, PLAIN);
+    assert_eq!(paced, Admission::Wait { until_ms: START.ms + 1_500, why: Wait::Pacing });
+    assert!(matches!(enter(&mut account, after(1_500), &limits, PLAIN), Admission::Go(_)));
+}
+
+#[test]
+fn an_answer_after_hours_counts_as_well() {
+    let (mut account, limits) = (Account::default(), limits(10, 60));
+    let slow = go(&mut account, START, &limits);
+    let later = after(5 * 3_600_000);
+    assert!(account.leaves(START, &limits).len() == 1);
+    end(&mut account, later, &limits, slow, Verdict::Accepted);
+    assert_eq!(account.leaves(later, &limits).len(), 1);
+}
+
+#[test]
+fn a_steady_flow_below_the_budget_never_waits() {
+    let (mut account, limits) = (Account::default(), limits(10_000, 86_400));
+    for n in 0..9_000 {
+        one(&mut account, after(n * 30_000), &limits, Verdict::Accepted);
+    }
+    assert!(account.used.len() <= 2 * GROUPS as usize, "{}", account.used.len());
+}
+
+#[test]
+fn what_anybody_is_answered_proves_no_password() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    for verdict in [Verdict::Answered, Verdict::Neutral, Verdict::Denied] {
+        one(&mut account, START, &limits, verdict);
+        assert!(!account.worked(), "{verdict:?}");
+    }
+    one(&mut account, START, &limits, Verdict::Accepted);
+    assert!(account.worked());
 }

@@ -9,10 +9,15 @@ use super::retry_after;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use std::error::Error;
+use std::time::Duration;
+
+/// How long the body of an error answer is waited for.
+const FAULT_TIME: Duration = Duration::from_secs(10);
 
 /// The error for an answer that is no success.
 pub(super) async fn refused(mut answer: Answer<'_>, clock: &dyn Clock) -> StoreError {
-    let body = answer.start_of_body(FAULT_BYTES).await;
+    // What it says is for people only: nobody waits long for it.
+    let body = tokio::time::timeout(FAULT_TIME, answer.start_of_body(FAULT_BYTES)).await.unwrap_or_default();
     let fault = Fault::parse(&body);
     let until = retry_after::until(answer.header("retry-after"), answer.header("date"), clock.now());
     let status = answer.status();

@@ -107,11 +107,14 @@ impl Store for WebdavStore {
             (200 | 204 | 405 | 501, _) => {}
             _ => return Err(failure::refused(answer, &*self.session.clock).await),
         }
+        // The gate must not take it for a request that is still under way.
+        drop(answer);
         let entry = listing::look(&self.session, &target).await?;
+        let error = |kind, detail| StoreError::new(kind, self.session.action(&request), detail);
         if entry.is_folder {
-            return Err(answer.error(ErrorKind::NotFound, "it is a folder"));
+            return Err(error(ErrorKind::NotFound, "it is a folder"));
         }
-        entry.size.ok_or_else(|| answer.error(ErrorKind::Permanent, "the server does not tell the size"))
+        entry.size.ok_or_else(|| error(ErrorKind::Permanent, "the server does not tell the size"))
     }
 
     async fn put_new(&self, path: &str, body: Bytes) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! A request's way through the gate: however it ends, dropped midway or read to its end, the gate
 //! is told once.
 
-use super::super::{Gate, Outgoing, Pass, Refusal, StoreError};
+use super::super::{End, Gate, Outgoing, Pass, Refusal, StoreError};
 use super::request::Verb;
 use crate::model::time::Timestamp;
 
@@ -12,7 +12,7 @@ pub(super) struct Passage<'a> {
     method: &'static str,
     up: u64,
     down: u64,
-    answered: bool,
+    done: bool,
 }
 
 impl<'a> Passage<'a> {
@@ -20,12 +20,12 @@ impl<'a> Passage<'a> {
     pub async fn enter(gate: &'a dyn Gate, verb: Verb, action: &str, up: u64) -> Result<Self, StoreError> {
         let method = verb.name();
         let pass = gate.enter(&Outgoing { method, action, up }).await?;
-        Ok(Self { gate, pass: Some(pass), method, up, down: 0, answered: false })
+        Ok(Self { gate, pass: Some(pass), method, up, down: 0, done: false })
     }
 
-    /// An answer begins.
-    pub fn answered(&mut self) {
-        self.answered = true;
+    /// The server did what was asked.
+    pub fn done(&mut self) {
+        self.done = true;
     }
 
     /// Bytes of the answer's body came.
@@ -43,7 +43,8 @@ impl<'a> Passage<'a> {
 impl Drop for Passage<'_> {
     fn drop(&mut self) {
         if let Some(pass) = self.pass.take() {
-            self.gate.left(pass, self.down, !self.answered);
+            let end = if self.done { End::Done } else { End::Unknown };
+            self.gate.left(pass, self.down, end);
         }
     }
 }

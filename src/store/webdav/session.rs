@@ -140,20 +140,21 @@ impl Session {
     /// One request with credentials where they belong; a challenge is answered once.
     async fn authorised(&self, request: &Request, url: &Url, action: &str) -> Result<Head<'_>, StoreError> {
         if !redirect::may_see_credentials(&self.origin, url) {
-            return self.send(self.plain(request, url, action)?, request, action).await;
+            // Another server knows nothing of the account.
+            return self.send(&OpenGate, self.plain(request, url, action)?, request, action).await;
         }
         if self.uses_digest() {
             self.ensure_challenge().await?;
         }
         let builder = self.with_credentials(request, url, action).await?;
-        let head = self.send(builder, request, action).await?;
+        let head = self.send(&*self.gate, builder, request, action).await?;
         let refused = head.response.status() == StatusCode::UNAUTHORIZED;
         if !refused || !self.take_challenge(&head.response).await {
             return Ok(head);
         }
         self.finish(head, url, request, action).await;
         let builder = self.with_credentials(request, url, action).await?;
-        self.send(builder, request, action).await
+        self.send(&*self.gate, builder, request, action).await
     }
 
     async fn finish(&self, head: Head<'_>, url: &Url, request: &Request, action: &str) {
@@ -207,7 +208,7 @@ impl Session {
         let action = self.action(&probe);
         let url = self.join(&self.root, &action)?;
         let Head { response, passage } =
-            self.send(self.plain(&probe, &url, &action)?, &probe, &action).await?;
+            self.send(&*self.gate, self.plain(&probe, &url, &action)?, &probe, &action).await?;
         if self.take_challenge(&response).await {
             self.finish(Head { response, passage }, &url, &probe, &action).await;
             return Ok(());
@@ -247,12 +248,13 @@ impl Session {
     }
 
     /// Passes the gate, sends, and waits for the head of the answer; counted, bounded by progress.
-    async fn send(
-        &self,
+    async fn send<'a>(
+        &'a self,
+        gate: &'a dyn Gate,
         mut builder: RequestBuilder,
         request: &Request,
         action: &str,
-    ) -> Result<Head<'_>, StoreError> {
+    ) -> Result<Head<'a>, StoreError> {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -266,14 +268,16 @@ impl Session {
             (Verb::Put, Some(body)) => body.len() as u64,
             _ => 0,
         };
-        let mut passage = Passage::enter(&*self.gate, request.verb, action, object_bytes).await?;
+        let mut passage = Passage::enter(gate, request.verb, action, object_bytes).await?;
         self.traffic.sent(request.verb.name(), object_bytes);
         let mut answer = std::pin::pin!(builder.send());
         let mut moved = 0;
         loop {
             match tokio::time::timeout(self.no_progress, &mut answer).await {
                 Ok(Ok(response)) => {
-                    passage.answered();
+                    if response.status().is_success() {
+                        passage.done();
+                    }
                     return Ok(Head { response, passage });
                 }
                 Ok(Err(error)) => return Err(lost(request.verb, action, &error)),
