@@ -261,6 +261,11 @@ async fn where_not_even_a_commit_fits_nothing_is_sent() {
     let past = RunLimits { stop_at: Some(Timestamp::from_millis(5)), ..RunLimits::default() };
     let error = limited(&machine, &source, past, "too late").await.unwrap_err();
     assert!(matches!(error, BackupError::LimitsTooSmall), "{error}");
+    for limits in [requests(0), upload(0), past] {
+        let options = BackupOptions { limits, dry_run: true, ..machine.options("s", &[&source]) };
+        let tried = machine.try_back_up(options).await.unwrap();
+        assert_eq!(tried.tally.files, 1, "{limits:?}");
+    }
 }
 
 /// A clock that goes on by an hour with each file that is read.
