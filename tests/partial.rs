@@ -261,6 +261,11 @@ async fn where_not_even_a_commit_fits_nothing_is_sent() {
     let past = RunLimits { stop_at: Some(Timestamp::from_millis(5)), ..RunLimits::default() };
     let error = limited(&machine, &source, past, "too late").await.unwrap_err();
     assert!(matches!(error, BackupError::LimitsTooSmall), "{error}");
+    for limits in [requests(0), upload(0), past] {
+        let options = BackupOptions { limits, dry_run: true, ..machine.options("s", &[&source]) };
+        let tried = machine.try_back_up(options).await.unwrap();
+        assert_eq!(tried.tally.files, 1, "{limits:?}");
+    }
 }
 
 /// A clock that goes on by an hour with each file that is read.
@@ -285,4 +290,58 @@ async fn after_the_time_to_stop_nothing_new_is_taken_up() {
     assert_eq!((outcome.state, outcome.missing.files, outcome.tally.files), (SnapshotState::Partial, 3, 3));
     let whole = machine.back_up("s", &[&source]).await;
     assert_eq!(whole.state, SnapshotState::Whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_too_large_for_a_run_starves_no_other() {
+    let (machine, _dir, source) = ready().await;
+    write(&source, "moved-from", tree::noise(9, 12_000));
+    machine.back_up("s", &[&source]).await;
+    std::fs::rename(source.join("moved-from"), source.join("moved")).unwrap();
+    (0..4).for_each(|n| write(&source, &format!("small-{n}"), tree::noise(n, 1000)));
+    (0..4).for_each(|n| write(&source, &format!("empty-{n}"), Vec::new()));
+    for old in ["moved", "small-0", "small-1", "small-2", "small-3", "empty-0", "empty-1"] {
+        let file = std::fs::File::options().append(true).open(source.join(old)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400 * 10_000)).unwrap();
+    }
+    std::fs::hard_link(source.join("small-1"), source.join("small-1-again")).unwrap();
+    write(&source, "dump", tree::noise(100, 90_000));
+    // Rewritten each night: nothing of it is of use the next time.
+    for night in 1..4 {
+        let outcome = limited(&machine, &source, upload(25_000), "a night").await.unwrap();
+        assert_eq!((outcome.missing.files, outcome.missing.bytes), (1, 90_000), "{:?}", outcome.missing);
+        let target = tempfile::tempdir().unwrap();
+        machine.restore(outcome.snapshot.unwrap(), &target.path().join("out")).await;
+        let restored = tree::read(&target.path().join("out"));
+        assert_eq!(files(&restored).count(), 10, "{:?}", restored.keys());
+        write(&source, "dump", tree::noise(100 + night, 90_000));
+    }
+    // Left alone it arrives.
+    for run in 0..20 {
+        let outcome = limited(&machine, &source, upload(25_000), "left alone").await.unwrap();
+        if outcome.state == SnapshotState::Whole {
+            assert!(run >= 3, "it cannot be there after {run} runs");
+            expect_consistent(&machine, &source, &outcome, &Tree::new(), "at the end").await;
+            return;
+        }
+    }
+    panic!("it never arrived");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_renamed_is_there_though_nothing_more_may_be_sent() {
+    let (machine, _dir, source) = ready().await;
+    (0..5).for_each(|n| write(&source, &format!("old-{n}"), tree::noise(n, 4_000)));
+    machine.back_up("s", &[&source]).await;
+    (0..5).for_each(|n| {
+        std::fs::rename(source.join(format!("old-{n}")), source.join(format!("renamed-{n}"))).unwrap();
+    });
+    // Each of them would fit, all together do not.
+    (0..9).for_each(|n| write(&source, &format!("new-{n}"), tree::noise(50 + n, 9000)));
+    let outcome = limited(&machine, &source, upload(60_000), "renamed").await.unwrap();
+    let target = tempfile::tempdir().unwrap();
+    machine.restore(outcome.snapshot.unwrap(), &target.path().join("out")).await;
+    let restored = tree::read(&target.path().join("out"));
+    let renamed = files(&restored).filter(|(name, _)| name.starts_with("renamed")).count();
+    assert!(renamed == 5 && outcome.missing.files > 0, "{:?}", restored.keys());
 }

@@ -7,6 +7,7 @@ use filbert::check::ReadData;
 use filbert::format::chunker::ChunkerParams;
 use filbert::repository::RepositoryError;
 use filbert::repository::writer::WriterOptions;
+use filbert::store::ErrorKind;
 use std::path::Path;
 use support::faulty::{Asked, Op};
 use support::machine::{Machine, told};
@@ -120,4 +121,49 @@ async fn a_server_that_takes_nothing_is_told_with_what_to_do() {
     assert!(matches!(error, BackupError::Repository(RepositoryError::ObjectTooLarge { .. })), "{error}");
     assert!(error.to_string().contains("client_max_body_size"), "{error}");
     assert!(sizes(&machine.faults.asked()).len() < 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packs_that_never_get_through_get_smaller_and_the_next_run_begins_with_those() {
+    for kind in [ErrorKind::Transient, ErrorKind::Unknown] {
+        let mut machine = with_packs(Machine::new(), 8 << 20, 1 << 20);
+        machine.init.chunker = ChunkerParams::DEFAULT;
+        machine.init().await;
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        (0..20).for_each(|n| write(&source, &format!("{n}"), tree::noise(n, 1_000_000)));
+        machine.faults.cuts_above(3 << 20, kind);
+        machine.faults.asked();
+        machine.back_up("s", &[&source]).await;
+        let cut = |sent: &[u64]| sent.iter().filter(|size| **size > 3 << 20).count();
+        let sent = sizes(&machine.faults.asked());
+        // Two sizes, or packs that were on their way at the same time, three attempts each.
+        assert!((6..=12).contains(&cut(&sent)), "{sent:?}");
+        assert!(machine.heard.notices().contains("gets through"), "{}", machine.heard.notices());
+        expect_whole(&machine, &source).await;
+
+        (20..26).for_each(|n| write(&source, &format!("{n}"), tree::noise(n, 1_000_000)));
+        machine.faults.asked();
+        machine.back_up("s", &[&source]).await;
+        let sent = sizes(&machine.faults.asked());
+        assert_eq!(cut(&sent), 0, "{sent:?}");
+        // The size is not what a server is known to refuse.
+        assert_eq!(machine.open().await.object_limit().unwrap(), None);
+        expect_whole(&machine, &source).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_not_even_the_smallest_packs_get_through_the_error_stands() {
+    let mut machine = with_packs(Machine::new(), 4 << 20, 1 << 20);
+    machine.init.chunker = ChunkerParams::DEFAULT;
+    machine.init().await;
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source");
+    (0..8).for_each(|n| write(&source, &format!("{n}"), tree::noise(n, 1_000_000)));
+    machine.faults.cuts_above(100 << 10, ErrorKind::Transient);
+    machine.faults.asked();
+    let error = machine.try_back_up(machine.options("s", &[&source])).await.unwrap_err();
+    assert!(error.to_string().contains("cut as scripted"), "{error}");
+    assert!(sizes(&machine.faults.asked()).len() <= 15);
 }

@@ -53,6 +53,11 @@ impl Allowance {
         self.list_bytes = self.list_bytes.saturating_add(bytes);
     }
 
+    /// Not as much as it was to grow by.
+    pub(super) fn list_shrinks(&mut self, bytes: u64) {
+        self.list_bytes = self.list_bytes.saturating_sub(bytes);
+    }
+
     /// Names of missing files take so much of the record.
     pub(super) fn names_take(&mut self, bytes: u64) {
         self.names_bytes = bytes;

@@ -18,15 +18,12 @@ pub(super) struct RationedWriter {
     pub(super) writer: PackWriter,
     allowance: Allowance,
     clock: Arc<dyn Clock>,
+    only_known: bool,
 }
 
 impl RationedWriter {
     pub(super) fn new(writer: PackWriter, allowance: Allowance, clock: Arc<dyn Clock>) -> Self {
-        Self { writer, allowance, clock }
-    }
-
-    fn time_is_up(&self) -> bool {
-        self.allowance.limits().stop_at.is_some_and(|stop| self.clock.now() >= stop)
+        Self { writer, allowance, clock, only_known: false }
     }
 }
 
@@ -36,7 +33,7 @@ impl ChunkSink for RationedWriter {
             return Ok(true);
         }
         let (load, coming) = self.writer.outlook(content.len());
-        if self.time_is_up() || !self.allowance.fits(load, coming) {
+        if self.only_known || self.time_is_up() || !self.allowance.fits(load, coming) {
             return Ok(false);
         }
         self.writer.add(id, content)?;
@@ -49,6 +46,18 @@ impl ChunkSink for RationedWriter {
 
     fn list_grows(&mut self, bytes: u64) {
         self.allowance.list_grows(bytes);
+    }
+
+    fn list_shrinks(&mut self, bytes: u64) {
+        self.allowance.list_shrinks(bytes);
+    }
+
+    fn only_known(&mut self, only: bool) {
+        self.only_known = only;
+    }
+
+    fn time_is_up(&self) -> bool {
+        self.allowance.limits().stop_at.is_some_and(|stop| self.clock.now() >= stop)
     }
 
     fn names_take(&mut self, bytes: u64) {

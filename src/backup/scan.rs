@@ -66,7 +66,7 @@ pub(super) enum Taken {
 }
 
 /// What was read under the first name of a file with several.
-struct LinkedContent {
+pub(super) struct LinkedContent {
     content: Content,
     mtime: Timestamp,
     ctime: Timestamp,
@@ -82,7 +82,7 @@ pub(super) struct Scan<'a> {
     /// The last folder noted as gone: what is below it need not be noted.
     removed: Option<EntryPath>,
     /// Content of files with several names, by device and inode.
-    linked: HashMap<(u64, u64), LinkedContent>,
+    pub(super) linked: HashMap<(u64, u64), LinkedContent>,
     /// In a run with limits: what was read before this pass, in which no content is read.
     pub(super) read_before: Option<HashMap<EntryPath, Taken>>,
     pub(super) found: Scanned,

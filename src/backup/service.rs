@@ -61,9 +61,10 @@ impl BackupService {
     ) -> Result<BackupOutcome, BackupError> {
         let start = Start { time: self.repository.clock().now(), traffic: self.repository.store().traffic() };
         let minimum = self.repository.commit_requests()?;
-        if options.limits.stop_at.is_some_and(|stop| start.time >= stop)
-            || options.limits.requests.is_some_and(|limit| limit < minimum)
-        {
+        let too_late = options.limits.stop_at.is_some_and(|stop| start.time >= stop);
+        let too_few = options.limits.requests.is_some_and(|limit| limit < minimum);
+        // To try out what a backup would do spends nothing.
+        if !options.dry_run && (too_late || too_few) {
             return Err(BackupError::LimitsTooSmall);
         }
         let set = &options.set;

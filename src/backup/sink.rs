@@ -25,6 +25,17 @@ pub(super) trait ChunkSink: Send {
     /// The list of files grows by so many bytes.
     fn list_grows(&mut self, _bytes: u64) {}
 
+    /// So many bytes less in the list, of those that it was to grow by.
+    fn list_shrinks(&mut self, _bytes: u64) {}
+
+    /// From now on only what is there already is taken, or again whatever fits.
+    fn only_known(&mut self, _only: bool) {}
+
+    /// Whether the time has come from which on nothing is taken.
+    fn time_is_up(&self) -> bool {
+        false
+    }
+
     /// The names of what is missing take so many bytes.
     fn names_take(&mut self, _bytes: u64) {}
 

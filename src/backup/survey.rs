@@ -12,6 +12,7 @@ use crate::model::entry::{Entry, Node};
 use crate::model::path::EntryPath;
 use crate::model::time::Timestamp;
 use crate::repository::RepositoryError;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// Read between two looks at what is left, in bytes.
@@ -20,6 +21,15 @@ const MOST_AT_ONCE: u64 = 64 << 20;
 const ENTRY_BYTES: u64 = 128;
 /// A piece of a file in the list.
 const PIECE_BYTES: u64 = 24;
+/// Chunks are about this large.
+const MEAN_CHUNK_BYTES: u64 = 256 << 10;
+/// Of what may be sent so much is kept free for the list of files, one part of this.
+const SHARE_OF_LIST: u64 = 4;
+/// Where less than this may be sent no file with content of its own is tried, in bytes.
+const LEAST_LEFT: u64 = 1 << 10;
+/// Once something did not fit, so many files that cannot fit are looked into in vain: what was
+/// renamed or touched needs nothing new.
+const MOST_IN_VAIN: u32 = 64;
 
 /// A file that is new or changed.
 struct Wanted {
@@ -27,6 +37,25 @@ struct Wanted {
     disk_path: PathBuf,
     changed: Timestamp,
     bytes: u64,
+    /// Device and inode of a file with several names.
+    shared: Option<(u64, u64)>,
+}
+
+impl Wanted {
+    /// What it takes in the list of files, about.
+    fn place(&self) -> u64 {
+        ENTRY_BYTES + self.path.as_bytes().len() as u64 + self.bytes / MEAN_CHUNK_BYTES * PIECE_BYTES
+    }
+}
+
+/// How far the reading got.
+struct Reading {
+    /// Something did not fit any more.
+    full: bool,
+    /// Kept free in the list of files until then, for files that need nothing but their place.
+    kept_free: u64,
+    /// Files that were looked into since then and need something new.
+    in_vain: u32,
 }
 
 /// What an entry takes in the list of files, at most.
@@ -59,10 +88,17 @@ impl Scan<'_> {
             (self.read_before, self.found.roomy) = (None, true);
             return Ok(());
         }
+        let left = self.sink.left();
         wanted.sort_by(|one, other| {
-            let newest_first = other.changed.cmp(&one.changed);
+            // What cannot arrive in this run gets what the others leave.
+            let fitting_first = (one.bytes > left).cmp(&(other.bytes > left));
+            let newest_first = fitting_first.then(other.changed.cmp(&one.changed));
             newest_first.then(one.bytes.cmp(&other.bytes)).then_with(|| one.path.cmp(&other.path))
         });
+        let places: u64 = wanted.iter().map(Wanted::place).fold(0, u64::saturating_add);
+        let kept_free = places.min(left / SHARE_OF_LIST);
+        self.sink.list_grows(kept_free);
+        let mut reading = Reading { full: false, kept_free, in_vain: 0 };
         let mut rest = wanted.into_iter().peekable();
         while rest.peek().is_some() {
             let quarter = (self.sink.left() / 4).clamp(1, MOST_AT_ONCE);
@@ -70,38 +106,74 @@ impl Scan<'_> {
             while bytes < quarter
                 && let Some(file) = rest.next()
             {
-                bytes += file.bytes;
+                bytes = file.bytes.saturating_add(bytes);
                 batch.push(file);
             }
             // Alike files lie near each other, and compress better together.
             batch.sort_by(|one, other| one.path.cmp(&other.path));
             for file in batch {
-                if !self.read_wanted(file)? {
-                    return Ok(());
-                }
+                self.read_wanted(file, &mut reading)?;
             }
         }
         Ok(())
     }
 
-    /// Reads a file, and returns whether to go on.
-    fn read_wanted(&mut self, file: Wanted) -> Result<bool, BackupError> {
+    /// Reads a file, unless it cannot be sent.
+    fn read_wanted(&mut self, file: Wanted, reading: &mut Reading) -> Result<(), BackupError> {
         if self.options.cancel.is_cancelled() {
             return Err(RepositoryError::Cancelled.into());
         }
-        let Wanted { path, disk_path, .. } = file;
-        let Ok(metadata) = disk_path.symlink_metadata() else { return Ok(true) };
-        if !metadata.is_file() {
-            return Ok(true);
+        let needs_nothing =
+            file.bytes == 0 || file.shared.is_some_and(|identity| self.linked.contains_key(&identity));
+        let left = if reading.full { self.sink.left() } else { u64::MAX };
+        let may_fit = file.bytes < left && left >= LEAST_LEFT;
+        let worth_a_look = reading.in_vain < MOST_IN_VAIN && !self.sink.time_is_up();
+        if !needs_nothing && !may_fit && !worth_a_look {
+            return Ok(());
         }
-        let taken = self.take_file(Walked { path: path.clone(), disk_path, metadata })?;
+        let listed = file.place();
+        let Wanted { path, disk_path, .. } = file;
+        let Ok(metadata) = disk_path.symlink_metadata() else { return Ok(()) };
+        if !metadata.is_file() {
+            return Ok(());
+        }
+        // Its place in the list first: what is taken up must fit with it.
+        self.sink.list_grows(listed);
+        if !self.sink.fits() {
+            self.sink.list_shrinks(listed);
+            self.is_full(reading);
+            return Ok(());
+        }
+        self.sink.only_known(reading.full && !may_fit);
+        let taken = self.take_file(Walked { path: path.clone(), disk_path, metadata });
+        self.sink.only_known(false);
+        self.sink.list_shrinks(listed);
+        let taken = taken?;
         match &taken {
-            Taken::Entry(entry) => self.sink.list_grows(entry_bytes(entry)),
+            Taken::Entry(entry) => {
+                let listed = entry_bytes(entry);
+                self.sink.list_grows(listed);
+                if !self.sink.fits() {
+                    self.sink.list_shrinks(listed);
+                    self.is_full(reading);
+                    return Ok(());
+                }
+            }
             Taken::Gone => {}
-            Taken::Unsent => return Ok(false),
+            Taken::Unsent => {
+                self.is_full(reading);
+                return Ok(());
+            }
         }
         self.read_before.get_or_insert_default().insert(path, taken);
-        Ok(self.sink.fits())
+        Ok(())
+    }
+
+    /// Something did not fit: what was kept free is there for the others now.
+    fn is_full(&mut self, reading: &mut Reading) {
+        reading.in_vain += u32::from(reading.full);
+        reading.full = true;
+        self.sink.list_shrinks(std::mem::take(&mut reading.kept_free));
     }
 
     /// The files that are new or changed; tells the sink what the rest of the list takes.
@@ -144,6 +216,8 @@ impl Scan<'_> {
                 wanted.push(Wanted {
                     changed: mtime(&walked.metadata),
                     bytes: walked.metadata.len(),
+                    shared: (walked.metadata.nlink() > 1)
+                        .then(|| (walked.metadata.dev(), walked.metadata.ino())),
                     path: walked.path,
                     disk_path: walked.disk_path,
                 });

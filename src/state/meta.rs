@@ -36,6 +36,8 @@ pub enum Meta {
     CompressionLevel,
     /// Uploads at the same time that the last run ended with.
     Uploads,
+    /// The size of pack that got through where larger ones never did.
+    PackBytes,
 }
 
 impl Meta {
@@ -56,6 +58,7 @@ impl Meta {
             Meta::LargestObject => "largest_object",
             Meta::CompressionLevel => "compression_level",
             Meta::Uploads => "uploads",
+            Meta::PackBytes => "pack_bytes",
         }
     }
 }

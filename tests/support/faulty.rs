@@ -66,6 +66,8 @@ struct Script {
     newest: String,
     /// Objects of more bytes are refused.
     largest: Option<u64>,
+    /// Uploads of more bytes fail, and in this way.
+    cut: Option<(u64, ErrorKind)>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +95,11 @@ impl FaultyStore {
     /// Objects of more bytes than this are refused from now on.
     pub fn takes_at_most(&self, bytes: u64) {
         self.script.lock().unwrap().largest = Some(bytes);
+    }
+
+    /// Uploads of more bytes than this never get through from now on.
+    pub fn cuts_above(&self, bytes: u64, kind: ErrorKind) {
+        self.script.lock().unwrap().cut = Some((bytes, kind));
     }
 
     /// Everything works again. Tells whether all that was scripted has happened.
@@ -143,6 +150,12 @@ impl FaultyStore {
         }
         if op == Op::Put && script.largest.is_some_and(|largest| body_bytes > largest) {
             return Err(StoreError::new(ErrorKind::TooLarge, format!("Put {path}"), "413 as scripted"));
+        }
+        if let Some((most, kind)) = script.cut
+            && op == Op::Put
+            && body_bytes > most
+        {
+            return Err(StoreError::new(kind, format!("Put {path}"), "cut as scripted"));
         }
         let meant = |rule: &&mut Rule| rule.op == op && rule.times > 0 && path.starts_with(rule.prefix);
         let Some(rule) = script.rules.iter_mut().find(meant) else { return Ok(None) };

@@ -335,14 +335,17 @@ fn remembered(repository: &Repository) -> Result<Remembered, RepositoryError> {
     Ok(Remembered {
         level: state.meta_number(Meta::CompressionLevel)?,
         uploads: state.meta_number(Meta::Uploads)?,
+        pack_bytes: state.meta_number(Meta::PackBytes)?,
     })
 }
 
 fn remember(repository: &Repository, now: Remembered) -> Result<(), RepositoryError> {
     let (state, before) = (repository.state(), remembered(repository)?);
-    for (meta, before, now) in
-        [(Meta::CompressionLevel, before.level, now.level), (Meta::Uploads, before.uploads, now.uploads)]
-    {
+    for (meta, before, now) in [
+        (Meta::CompressionLevel, before.level, now.level),
+        (Meta::Uploads, before.uploads, now.uploads),
+        (Meta::PackBytes, before.pack_bytes, now.pack_bytes),
+    ] {
         if let Some(now) = now.filter(|now| before != Some(*now)) {
             state.put_meta_number(meta, now)?;
         }

@@ -22,6 +22,8 @@ const UPLOADS: usize = 2;
 pub(super) const MOST_UPLOADS: usize = 4;
 /// Broken connections make packs no smaller than this.
 const LEAST_PACK: usize = 1 << 20;
+/// An upload that fails for good is made again in halves if it is larger: the smallest packs, padded.
+const LEAST_TO_HALVE: u64 = (LEAST_PACK + LEAST_PACK / 8) as u64;
 /// After so many good uploads something larger is tried.
 const GOOD: u32 = 4;
 /// One more upload at once is worth it if so many hundredths of bytes a second more go through.
@@ -60,6 +62,12 @@ struct Trial {
 pub(super) struct Pace {
     pack_bytes: usize,
     asked_pack_bytes: usize,
+    /// Packs get no larger in this run, for larger ones never got through.
+    most_pack_bytes: usize,
+    /// It is known that packs of the size that was asked for once did not get through.
+    learnt: bool,
+    /// Good uploads before larger packs are tried.
+    wanted_for_growth: u32,
     level: Choice<i32>,
     step: usize,
     uploads: Choice<usize>,
@@ -82,6 +90,8 @@ pub(super) struct Pace {
 pub(super) struct Remembered {
     pub(super) level: Option<i64>,
     pub(super) uploads: Option<i64>,
+    /// The size of pack that got through where larger ones never did; 0 where all do.
+    pub(super) pack_bytes: Option<i64>,
 }
 
 impl Pace {
@@ -93,9 +103,16 @@ impl Pace {
     ) -> Self {
         let known = |level: &i32| remembered.level == Some(i64::from(*level));
         let at_once = remembered.uploads.and_then(|uploads| usize::try_from(uploads).ok());
+        let least = LEAST_PACK.min(pack_bytes);
+        let lighter = remembered.pack_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        let lighter = lighter.map(|bytes| bytes.max(least)).filter(|_| remembered.pack_bytes != Some(0));
         Self {
-            pack_bytes,
+            pack_bytes: lighter.map_or(pack_bytes, |bytes| bytes.min(pack_bytes)),
             asked_pack_bytes: pack_bytes,
+            most_pack_bytes: pack_bytes,
+            learnt: lighter.is_some(),
+            // Larger ones may cost minutes until they are given up once more.
+            wanted_for_growth: if lighter.is_some() { AFTER_A_VAIN_TRIAL } else { GOOD },
             level,
             step: LEVELS.iter().position(known).unwrap_or(0),
             uploads,
@@ -143,7 +160,36 @@ impl Pace {
             Choice::Fixed(_) => None,
             Choice::Auto => Some(self.at_once.min(UPLOADS) as i64),
         };
-        Remembered { level, uploads }
+        let reached = if self.pack_bytes < self.asked_pack_bytes { self.pack_bytes as i64 } else { 0 };
+        Remembered { level, uploads, pack_bytes: self.learnt.then_some(reached) }
+    }
+
+    /// Whether a pack of so many bytes that never got through is worth a try in halves.
+    pub(super) fn may_halve(bytes: u64) -> bool {
+        bytes > LEAST_TO_HALVE
+    }
+
+    /// A pack of so many bytes never got through, though the line is there: for the rest of the
+    /// run packs have half of that at most.
+    pub(super) fn gave_up(&mut self, bytes: u64) {
+        let half = usize::try_from(bytes / 2).unwrap_or(usize::MAX).max(LEAST_PACK);
+        self.most_pack_bytes = self.most_pack_bytes.min(half);
+        self.pack_bytes = self.pack_bytes.min(half);
+        self.learnt = true;
+        self.slow_down();
+    }
+
+    /// The size that a pack of so many bytes must be cut to, for its like never got through in
+    /// this run.
+    pub(super) fn too_heavy(&self, bytes: u64) -> Option<u64> {
+        let most = self.most_pack_bytes as u64;
+        (self.most_pack_bytes < self.asked_pack_bytes && Self::may_halve(bytes) && bytes / 2 >= most)
+            .then_some(most)
+    }
+
+    fn slow_down(&mut self) {
+        (self.at_once, self.good, self.good_for_uploads) = (1, 0, 0);
+        (self.trial, self.window, self.wanted_for_trial) = (None, None, GOOD);
     }
 
     /// A pack waits because as many as may be are on their way.
@@ -158,14 +204,13 @@ impl Pace {
             self.pack_bytes = (self.pack_bytes / 2).max(least);
         }
         if upload.broken > 0 || upload.throttled > 0 {
-            (self.at_once, self.good, self.good_for_uploads) = (1, 0, 0);
-            (self.trial, self.window, self.wanted_for_trial) = (None, None, GOOD);
+            self.slow_down();
             return;
         }
         self.good += 1;
-        if self.good >= GOOD {
+        if self.good >= self.wanted_for_growth {
             self.good = 0;
-            self.pack_bytes = self.pack_bytes.saturating_mul(2).min(self.asked_pack_bytes);
+            self.pack_bytes = self.pack_bytes.saturating_mul(2).min(self.most_pack_bytes);
         }
         let Some((since, bytes)) = &mut self.window else {
             self.window = Some((upload.at_ms, 0));
@@ -329,11 +374,36 @@ mod tests {
 
     #[test]
     fn a_run_starts_where_the_last_one_ended_within_reason() {
-        let known = Remembered { level: Some(6), uploads: Some(1) };
+        let known = Remembered { level: Some(6), uploads: Some(1), pack_bytes: None };
         let pace = Pace::new(MIB, Choice::Auto, Choice::Auto, known);
         assert_eq!((pace.level(), pace.uploads(), pace.remembered()), (6, 1, known));
-        let strange = Remembered { level: Some(-4), uploads: Some(99) };
+        let strange = Remembered { level: Some(-4), uploads: Some(99), pack_bytes: Some(-1) };
         let pace = Pace::new(MIB, Choice::Auto, Choice::Auto, strange);
-        assert_eq!((pace.level(), pace.uploads()), (3, UPLOADS));
+        assert_eq!((pace.level(), pace.uploads(), pace.pack_bytes()), (3, UPLOADS, MIB));
+    }
+
+    #[test]
+    fn packs_that_never_get_through_stay_small_in_this_run_and_grow_slowly_in_the_next() {
+        let (mut pace, mut at) = (auto(), 0);
+        assert_eq!(pace.too_heavy(1 << 40), None);
+        pace.gave_up(16 * MIB as u64);
+        pace.gave_up(8 * MIB as u64);
+        assert_eq!((pace.pack_bytes(), pace.too_heavy(8 * MIB as u64)), (4 * MIB, Some(4 * MIB as u64)));
+        assert_eq!(pace.too_heavy(5 * MIB as u64), None);
+        go(&mut pace, 200, &mut at, |_| 1 << 20);
+        assert_eq!(pace.pack_bytes(), 4 * MIB, "a larger one would cost minutes again");
+        let known = pace.remembered();
+        assert_eq!(known.pack_bytes, Some(4 * MIB as i64));
+        let mut next = Pace::new(16 * MIB, Choice::Auto, Choice::Auto, known);
+        assert_eq!(next.pack_bytes(), 4 * MIB);
+        go(&mut next, AFTER_A_VAIN_TRIAL, &mut at, |_| 1 << 20);
+        assert_eq!((next.pack_bytes(), next.remembered().pack_bytes), (8 * MIB, Some(8 * MIB as i64)));
+        go(&mut next, AFTER_A_VAIN_TRIAL, &mut at, |_| 1 << 20);
+        assert_eq!((next.pack_bytes(), next.remembered().pack_bytes), (16 * MIB, Some(0)));
+        let third = Pace::new(16 * MIB, Choice::Auto, Choice::Auto, next.remembered());
+        assert_eq!((third.pack_bytes(), third.remembered().pack_bytes), (16 * MIB, None));
+        (0..9).for_each(|_| pace.gave_up(MIB as u64));
+        assert_eq!(pace.pack_bytes(), MIB);
+        assert!(!Pace::may_halve(MIB as u64) && Pace::may_halve(2 * MIB as u64));
     }
 }

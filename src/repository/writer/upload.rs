@@ -1,7 +1,7 @@
 //! Sends packs and notes each one in the index as soon as it lies on the remote: that note is
 //! what a run after a crash goes on from.
 
-use super::pace::Uploaded;
+use super::pace::{Pace, Uploaded};
 use super::split::split;
 use super::{PackToSend, Shared, millis};
 use crate::format::names;
@@ -70,8 +70,8 @@ fn settle(sent: Sent) -> Result<(), RepositoryError> {
     }
 }
 
-/// Sends a pack and notes it; as several smaller ones where the server takes none of its size. A
-/// size that was refused is not tried again.
+/// Sends a pack and notes it; as several smaller ones where the server takes none of its size, or
+/// none gets through. A size that was refused is not tried again.
 async fn send(
     repository: &Repository,
     pack: PackToSend,
@@ -85,7 +85,9 @@ async fn send(
     while let Some(FinishedPack { bytes, mut entry }) = unsent.pop() {
         entry.folder = folder;
         let body = Bytes::from(bytes);
-        if !shared.limit.refuses(entry.size) {
+        let mut too_heavy = shared.pace().too_heavy(entry.size);
+        let mut broke = None;
+        if too_heavy.is_none() && !shared.limit.refuses(entry.size) {
             match put(repository, &entry, body.clone()).await {
                 Ok(()) => {
                     if let Ok(sent) = body.try_into_mut() {
@@ -110,19 +112,66 @@ async fn send(
                         shared.limit.bytes()
                     )));
                 }
+                Err(error) if is_cut_off(&error, entry.size) && answers(repository, &entry).await => {
+                    let lighter = give_up(repository, shared, entry.size)?;
+                    observer.event(Event::Notice(&format!(
+                        "no pack of {} bytes gets through: packs get at most {lighter} bytes in this run ({error})",
+                        entry.size
+                    )));
+                    (too_heavy, broke) = (Some(lighter), Some(error));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
+        let several = |parts: usize| match &broke {
+            Some(error) if parts < 2 => Err(RepositoryError::from(error.clone())),
+            _ => Ok(()),
+        };
+        several(entry.index.frames.iter().map(|frame| frame.chunks.len()).sum())?;
         if entry.index.frames.iter().map(|frame| frame.chunks.len()).sum::<usize>() < 2 {
             return Err(too_large(&entry, "a single piece of a file".to_owned()));
         }
-        let (repository, most, level) = (repository.clone(), shared.limit.bytes(), shared.pace().level());
+        let most = too_heavy.map_or(u64::MAX, |most| most).min(shared.limit.bytes());
+        let (repository, level) = (repository.clone(), shared.pace().level());
         let splitting = tokio::task::spawn_blocking(move || split(&repository, &body, &entry, most, level));
         let parts = splitting.await.map_err(|error| RepositoryError::Internal(error.to_string()))??;
+        several(parts.len())?;
         parts.iter().for_each(|part| shared.load().packed(part.entry.size));
         unsent.extend(parts.into_iter().rev());
     }
     Ok(())
+}
+
+/// Whether the upload of a pack of so many bytes failed for good, with nothing said about its size,
+/// and smaller ones may get through: some proxies reset every long body, some lines are too slow
+/// for what a server waits.
+fn is_cut_off(error: &StoreError, size: u64) -> bool {
+    matches!(error.kind, ErrorKind::Transient | ErrorKind::Unknown) && Pace::may_halve(size)
+}
+
+/// Whether the server answers to a small question: if not, the size is not the matter.
+async fn answers(repository: &Repository, entry: &PackEntry) -> bool {
+    match repository.store().size(&names::pack(entry.folder, &entry.object)).await {
+        Ok(_) => true,
+        Err(error) => error.is_not_found(),
+    }
+}
+
+/// Makes packs smaller from now on, in later runs as well, and returns how large they may be.
+fn give_up(repository: &Repository, shared: &Shared, size: u64) -> Result<u64, RepositoryError> {
+    // These repeats are judged herewith.
+    shared.new_repeats(repository.store().repeats());
+    let now = {
+        let mut pace = shared.pace();
+        pace.gave_up(size);
+        pace.remembered()
+    };
+    // At once, for this run may still fail.
+    if let Some(bytes) = now.pack_bytes {
+        repository.state().put_meta_number(Meta::PackBytes, bytes)?;
+    }
+    let lighter = now.pack_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    Ok(lighter.filter(|bytes| *bytes > 0).unwrap_or(size / 2))
 }
 
 fn tell_pace(repository: &Repository, shared: &Shared, bytes: u64) {
