@@ -3,7 +3,7 @@
 
 mod support;
 
-use filbert::emulator::{Emulator, EmulatorOptions, Limits, Rate, start};
+use filbert::emulator::{Effect, Emulator, EmulatorOptions, Fault, Limits, Rate, start};
 use filbert::model::clock::SystemClock;
 use filbert::state::Ledger;
 use serde_json::Value;
@@ -108,12 +108,14 @@ async fn a_wait_says_until_when_and_goes_on_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_is_left_alone_and_the_run_ends_whole() {
-    // The account's other programs leave less than filbert believes.
-    let drive = drive(rate(12, 2000)).await;
-    let cli = user(&drive, "requests = '600/3500ms'\n");
+    let drive = drive(None).await;
+    let cli = user(&drive, "requests = '600/4s'\n");
     let folder = cli.folder("documents");
     noise(&folder, 8);
     ok(&cli, &["init"]);
+    // The account's other programs used it up.
+    let block = Effect::BlockFor(Duration::from_secs(3));
+    drive.faults().add(Fault::new(block).on("PUT").containing("packs").nth(3));
     let ran = ok(&cli, &backup(&folder, "docs"));
     assert!(ran.err.contains("waiting until") && ran.err.contains("BlockedTemporarily"), "{}", ran.err);
     let counts = drive.counts();
