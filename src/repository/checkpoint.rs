@@ -145,7 +145,7 @@ impl Repository {
         Ok((self.covered_of(&path, checkpoint).await?, self.packs_of_checkpoint(&path, checkpoint).await?))
     }
 
-    fn uncovered_snapshots(&self) -> Result<u64, RepositoryError> {
+    pub(super) fn uncovered_snapshots(&self) -> Result<u64, RepositoryError> {
         let count: i64 = self.state().read("count records", |connection| {
             let sql = "SELECT count(*) FROM records WHERE kind = 'snapshot' AND covered = 0 AND known = 1";
             connection.query_row(sql, [], |row| row.get(0))
@@ -258,7 +258,7 @@ impl Repository {
     }
 
     /// The checkpoints that count, the newest last.
-    fn standing_checkpoints(&self) -> Result<Vec<StandingCheckpoint>, RepositoryError> {
+    pub(super) fn standing_checkpoints(&self) -> Result<Vec<StandingCheckpoint>, RepositoryError> {
         let bytes = self.state().meta(Meta::Checkpoints)?;
         Ok(bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default())
     }

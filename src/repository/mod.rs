@@ -4,7 +4,7 @@
 pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
-mod cost;
+pub mod cost;
 pub mod error;
 pub mod index;
 pub mod log;
