@@ -359,7 +359,8 @@ async fn checkpoints_come_under_limits_as_well_and_keep_them() {
             let outcome = limited(&machine, &source, limits, &context).await.unwrap();
             assert_eq!(outcome.state, SnapshotState::Whole, "{context}");
         }
-        let written = machine.faults.paths("log/").iter().filter(|path| path.contains("-checkpoint-")).count();
+        let written =
+            machine.faults.paths("log/").iter().filter(|path| path.contains("-checkpoint-")).count();
         assert!(written >= 2, "{limits:?}: {written} checkpoints");
     }
     // Where there is room for a backup only, it is all that is made.

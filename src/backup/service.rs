@@ -297,8 +297,11 @@ impl BackupService {
             leftover_folders: folders.len() as u64,
             leftover_index: PackEntry::write_all(&leftovers).len() as u64,
             head_bytes: head_bytes as u64,
-            inline_bytes: repository.inline_bytes()? as u64,
-            pack_bytes: repository.object_limit()?.unwrap_or(u64::MAX).min(options.writer.pack_bytes as u64),
+            inline_bytes: repository.inline_bytes(&options.writer)? as u64,
+            pack_bytes: repository
+                .object_limit_of(&options.writer)?
+                .unwrap_or(u64::MAX)
+                .min(options.writer.pack_bytes as u64),
         };
         let allowance = Allowance::new(options.limits, fixed);
         Ok(RationedWriter::new(writer, allowance, repository.clock().clone()))
@@ -324,7 +327,7 @@ impl BackupService {
         let known = || self.manifests.entries(before.manifest.as_ref());
         let first = (options.limits.any() && !options.dry_run).then(|| (walk(), known()));
         let (walk, known) = (walk(), known());
-        let most = self.repository.object_limit()?.map_or(usize::MAX, fitting);
+        let most = self.repository.object_limit_of(&options.writer)?.map_or(usize::MAX, fitting);
         let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most);
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());
         let scan_options = ScanOptions {

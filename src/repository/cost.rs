@@ -1,6 +1,7 @@
 //! What a commit costs, known beforehand: for runs that may spend only so much.
 
 use super::checkpoint::CHECKPOINT_AFTER;
+use super::writer::WriterOptions;
 use super::{Repository, RepositoryError};
 use crate::format::names::FOLDER_FILL;
 use crate::format::record::stream::INLINE_BYTES;
@@ -89,9 +90,9 @@ impl Repository {
     }
 
     /// A stream of more bytes than this goes into packs and not into the record.
-    pub fn inline_bytes(&self) -> Result<usize, RepositoryError> {
+    pub fn inline_bytes(&self, options: &WriterOptions) -> Result<usize, RepositoryError> {
         // A record has two streams, and more.
-        let limit = self.object_limit()?;
+        let limit = self.object_limit_of(options)?;
         Ok(limit.map_or(INLINE_BYTES, |limit| INLINE_BYTES.min(super::writer::fitting(limit) / 4)))
     }
 }
