@@ -345,3 +345,43 @@ async fn what_is_renamed_is_there_though_nothing_more_may_be_sent() {
     let renamed = files(&restored).filter(|(name, _)| name.starts_with("renamed")).count();
     assert!(renamed == 5 && outcome.missing.files > 0, "{:?}", restored.keys());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_come_under_limits_as_well_and_keep_them() {
+    let late = Timestamp::from_millis(i64::from(u32::MAX) * 1000);
+    let by_time = RunLimits { stop_at: Some(late), ..RunLimits::default() };
+    let both = RunLimits { requests: Some(36), upload_bytes: Some(150_000), ..RunLimits::default() };
+    for limits in [requests(40), upload(150_000), both, by_time] {
+        let (machine, _dir, source) = ready().await;
+        for day in 0..70 {
+            write(&source, &format!("{}", day % 5), tree::noise(day, 1500));
+            let context = format!("{limits:?}, day {day}");
+            let outcome = limited(&machine, &source, limits, &context).await.unwrap();
+            assert_eq!(outcome.state, SnapshotState::Whole, "{context}");
+        }
+        let written =
+            machine.faults.paths("log/").iter().filter(|path| path.contains("-checkpoint-")).count();
+        assert!(written >= 2, "{limits:?}: {written} checkpoints");
+    }
+    // Where there is room for a backup only, it is all that is made.
+    let (machine, _dir, source) = ready().await;
+    for day in 0..40 {
+        write(&source, &format!("{}", day % 5), tree::noise(day, 1500));
+        limited(&machine, &source, upload(14_000), &format!("tight, day {day}")).await.unwrap();
+    }
+    assert!(machine.faults.paths("log/").iter().all(|path| !path.contains("-checkpoint-")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sparse_files_of_absurd_sizes_are_no_room_to_spare() {
+    let (machine, _dir, source) = ready().await;
+    (0..6).for_each(|n| write(&source, &format!("{n}"), tree::noise(n, 9000)));
+    for name in ["sparse-1", "sparse-2"] {
+        let file = std::fs::File::create(source.join(name)).unwrap();
+        // As much as the disk's format allows.
+        let sizes = [i64::MAX as u64, 1 << 43, 1 << 40];
+        assert!(sizes.into_iter().any(|size| file.set_len(size).is_ok()));
+    }
+    let outcome = limited(&machine, &source, upload(40_000), "sparse").await.unwrap();
+    assert_eq!(outcome.state, SnapshotState::Partial);
+}

@@ -167,3 +167,23 @@ async fn where_not_even_the_smallest_packs_get_through_the_error_stands() {
     assert!(error.to_string().contains("cut as scripted"), "{error}");
     assert!(sizes(&machine.faults.asked()).len() <= 15);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_the_server_is_never_exceeded_so_nothing_is_refused() {
+    for largest in [150_000, 300_000] {
+        let mut machine = with_packs(Machine::new(), 2 << 20, 1 << 20);
+        machine.writer.max_object = Some(largest);
+        machine.init.chunker = ChunkerParams::DEFAULT;
+        machine.init().await;
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        (0..20).for_each(|n| write(&source, &format!("{n}"), tree::noise(n, 400_000)));
+        machine.faults.takes_at_most(largest);
+        machine.faults.asked();
+        machine.back_up("s", &[&source]).await;
+        let sent = sizes(&machine.faults.asked());
+        assert!(sent.iter().all(|size| *size <= largest), "{sent:?}");
+        assert_eq!(machine.open().await.object_limit().unwrap(), None);
+        expect_whole(&machine, &source).await;
+    }
+}

@@ -67,34 +67,42 @@ impl Allowance {
     /// `coming`.
     pub(super) fn total(&self, load: Load, coming: Coming) -> (u64, u64) {
         let fixed = &self.fixed;
-        let packs = load.packs + coming.packs;
+        let packs = load.packs.saturating_add(coming.packs);
         let (of_pack, of_frame, of_chunk) = INDEX_COSTS;
-        let index = fixed.leftover_index
-            + packs * of_pack
-            + (load.frames + coming.frames) * of_frame
-            + (load.chunks + coming.chunks) * of_chunk;
+        let index = sum([
+            fixed.leftover_index,
+            packs.saturating_mul(of_pack),
+            load.frames.saturating_add(coming.frames).saturating_mul(of_frame),
+            load.chunks.saturating_add(coming.chunks).saturating_mul(of_chunk),
+        ]);
         let (list_packs, list_sent, list_inline) = self.stream(self.list_bytes);
-        let (index_packs, index_sent, index_inline) = self.stream(index + list_packs * 256);
-        let record = RECORD_BYTES + fixed.head_bytes + self.names_bytes + list_inline + index_inline;
-        let any_packs = packs + list_packs + index_packs;
+        let (index_packs, index_sent, index_inline) =
+            self.stream(index.saturating_add(list_packs.saturating_mul(256)));
+        let record = sum([RECORD_BYTES, fixed.head_bytes, self.names_bytes, list_inline, index_inline]);
+        let any_packs = sum([packs, list_packs, index_packs]);
         let folders = match any_packs {
             0 => 0,
             // Each is made, and listed.
             packs => 2 * (1 + packs / FOLDER_FILL),
         };
-        let requests = fixed.spent.0
-            + any_packs
-            + load.repeats * REQUESTS_OF_A_REPEAT
-            + folders
-            + fixed.leftover_folders
-            + fixed.commit_requests;
-        let bytes = fixed.spent.1
-            + load.pack_bytes
-            + coming.bytes
-            + load.repeats * (fixed.pack_bytes + fixed.pack_bytes / 8)
-            + list_sent
-            + index_sent
-            + padme(record);
+        let requests = sum([
+            fixed.spent.0,
+            any_packs,
+            load.repeats.saturating_mul(REQUESTS_OF_A_REPEAT),
+            folders,
+            fixed.leftover_folders,
+            fixed.commit_requests,
+        ]);
+        let repeated = fixed.pack_bytes.saturating_add(fixed.pack_bytes / 8);
+        let bytes = sum([
+            fixed.spent.1,
+            load.pack_bytes,
+            coming.bytes,
+            load.repeats.saturating_mul(repeated),
+            list_sent,
+            index_sent,
+            padme(record),
+        ]);
         (requests, bytes)
     }
 
@@ -123,12 +131,18 @@ impl Allowance {
     /// Packs and bytes of a stream of so many bytes, and what it takes in the record.
     fn stream(&self, bytes: u64) -> (u64, u64, u64) {
         if bytes <= self.fixed.inline_bytes {
-            return (0, 0, bytes + bytes / 256 + 64);
+            return (0, 0, sum([bytes, bytes / 256, 64]));
         }
-        let packs = 2 + 2 * bytes / self.fixed.pack_bytes.max(1);
+        let packs = 2 + bytes.saturating_mul(2) / self.fixed.pack_bytes.max(1);
         let pieces = 2 + bytes / (32 << 10);
-        (packs, bytes + bytes / 8 + packs * 512, pieces * 64 + packs * 256)
+        let (sent, noted) = (packs.saturating_mul(512), packs.saturating_mul(256));
+        (packs, sum([bytes, bytes / 8, sent]), pieces.saturating_mul(64).saturating_add(noted))
     }
+}
+
+/// Together, or as much as a number holds: sparse files may claim any size.
+fn sum<const N: usize>(numbers: [u64; N]) -> u64 {
+    numbers.into_iter().fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -167,5 +181,16 @@ mod tests {
         allowance.list_grows(60_000);
         assert!(!allowance.fits(Load::default(), coming));
         assert!(before > 0 && allowance.left(Load::default(), coming) == 0);
+    }
+
+    #[test]
+    fn absurd_sizes_leave_nothing_and_do_not_wrap() {
+        let limits = RunLimits { requests: Some(1000), upload_bytes: Some(1 << 40), stop_at: None };
+        let mut allowance = allowance(limits);
+        let endless = Coming { packs: u64::MAX, bytes: u64::MAX, frames: u64::MAX, chunks: u64::MAX };
+        assert!(!allowance.fits(Load::default(), endless));
+        assert_eq!(allowance.left(Load::default(), endless), 0);
+        allowance.list_grows(u64::MAX);
+        assert!(!allowance.fits(Load::default(), Coming::default()));
     }
 }

@@ -19,9 +19,4 @@ impl RunLimits {
     pub fn any(&self) -> bool {
         *self != Self::default()
     }
-
-    /// Whether requests or bytes are, so that nothing may be sent that can wait.
-    pub(super) fn counts(&self) -> bool {
-        self.requests.is_some() || self.upload_bytes.is_some()
-    }
 }

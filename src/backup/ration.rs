@@ -8,9 +8,9 @@ use crate::repository::RepositoryError;
 use crate::repository::writer::PackWriter;
 use std::sync::Arc;
 
-/// With so much left beside all content a run also does what could wait: a new base of the list of
-/// files, a checkpoint.
-const ROOM_TO_SPARE: u64 = 256 << 20;
+/// With so much left beside all content, in bytes, files need not be read in the order of their
+/// worth: they may grow while they are read.
+const ROOM_TO_SPARE: u64 = 16 << 20;
 /// Chunks are hardly smaller, but for the last one of a file.
 const LEAST_CHUNK_BYTES: u64 = 64 << 10;
 

@@ -52,8 +52,6 @@ pub(super) struct Scanned {
     pub(super) problem_count: u64,
     /// What was not sent, for the run may not spend more.
     pub(super) missing: Missing,
-    /// The limits of the run leave room for what could wait as well.
-    pub(super) roomy: bool,
 }
 
 /// What became of a file that was to be read.

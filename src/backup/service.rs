@@ -16,6 +16,7 @@ use crate::format::record::{IndexRef, ManifestRef, Snapshot, SnapshotHead, Snaps
 use crate::manifest::Manifests;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Stage};
+use crate::repository::cost::Cost;
 use crate::repository::writer::{PackWriter, Sending, fitting};
 use crate::repository::{Repository, RepositoryError};
 use crate::store::TrafficCount;
@@ -30,6 +31,9 @@ pub struct BackupService {
     pub(super) repository: Repository,
     pub(super) manifests: Manifests,
 }
+
+/// Kept for the record where a new base of the list of files is thought of, in bytes.
+const REBASE_RESERVE: u64 = 512 << 10;
 
 /// Where a run began.
 struct Start {
@@ -131,7 +135,6 @@ impl BackupService {
         let Made { mut scanned, list, manifest, index, packs } =
             self.scan_and_send(options, chosen, before, sending, start).await?;
         scanned.tally.bytes_added = packs.iter().map(|pack| pack.size).sum();
-        let may_wait = options.limits.counts() && !scanned.roomy;
         let mut outcome = outcome_of(scanned, &chosen.problems, list.kind());
         sending.observer.event(Event::Stage { stage: Stage::Committing, files: None, bytes: None });
         let head = self.head(options, chosen, &outcome, start.time);
@@ -140,9 +143,13 @@ impl BackupService {
         let id = self.repository.publish_snapshot(snapshot, &introduced, doubt, &sending.cancel).await?;
         self.keep(&options.set, id, &list, doubt)?;
         outcome.snapshot = Some(id);
-        if may_wait {
-            // A checkpoint is not counted in, and can wait.
-            return Ok(outcome);
+        if options.limits.any() {
+            // A checkpoint can wait until a run has enough left for it.
+            let pack_bytes = options.writer.pack_bytes as u64;
+            let cost = self.repository.checkpoint_cost(pack_bytes)?;
+            if cost.is_none_or(|cost| !self.has_left(options, start, cost)) {
+                return Ok(outcome);
+            }
         }
         // The snapshot stands, whatever becomes of the checkpoint.
         let problems = match self.repository.checkpoint_if_due(sending).await {
@@ -200,7 +207,7 @@ impl BackupService {
             };
             writer.finish().await?;
             let whole = before.needs_whole_list(options);
-            let may_rebase = scanned.roomy || !options.limits.counts();
+            let may_rebase = self.may_rebase(options, &before, &scanned, sending, start)?;
             let list = self.choose_list(&before, &mut scanned, whole, may_rebase)?;
             let manifest = self.place_list(&list, sending).await?;
             let mut packs = repository.packs_of_run(&sending.run)?;
@@ -221,6 +228,44 @@ impl BackupService {
         let object = "what this backup sent".to_owned();
         let symptom = "some of it does not lie there whole afterwards".to_owned();
         Err(RepositoryError::NotStanding { object, symptom }.into())
+    }
+
+    /// Whether the limits of the run leave so much.
+    fn has_left(&self, options: &BackupOptions, start: &Start, cost: Cost) -> bool {
+        let spent = self.repository.store().traffic().since(&start.traffic);
+        let limits = options.limits;
+        let within = |limit: Option<u64>, spent: u64, more: u64| {
+            limit.is_none_or(|limit| spent.saturating_add(more) <= limit)
+        };
+        within(limits.requests, spent.total(), cost.requests)
+            && within(limits.upload_bytes, spent.bytes_up, cost.bytes)
+            && limits.stop_at.is_none_or(|stop| self.repository.clock().now() < stop)
+    }
+
+    /// Whether the limits of the run leave enough for a whole list of files, and for the commit.
+    fn may_rebase(
+        &self,
+        options: &BackupOptions,
+        before: &Before,
+        scanned: &Scanned,
+        sending: &Sending,
+        start: &Start,
+    ) -> Result<bool, BackupError> {
+        let Some(manifest) = before.manifest.as_ref().filter(|_| options.limits.any()) else {
+            return Ok(true);
+        };
+        let pack_bytes = options.writer.pack_bytes as u64;
+        let changes: u64 = scanned.blocks.iter().map(|block| block.bytes.len() as u64).sum();
+        let base = Cost::of_stream(manifest.base_bytes.saturating_add(changes), pack_bytes);
+        let packs = self.repository.packs_of_run(&sending.run)?;
+        let folders: BTreeSet<_> = packs.iter().map(|pack| pack.folder).collect();
+        let index = Cost::of_stream(PackEntry::write_all(&packs).len() as u64, pack_bytes);
+        let commit = self.repository.commit_requests()? + folders.len() as u64;
+        let cost = Cost {
+            requests: base.requests.saturating_add(index.requests).saturating_add(commit),
+            bytes: base.bytes.saturating_add(index.bytes).saturating_add(REBASE_RESERVE),
+        };
+        Ok(self.has_left(options, start, cost))
     }
 
     /// A writer that keeps to the limits. What was spent before counts.
@@ -253,8 +298,11 @@ impl BackupService {
             leftover_folders: folders.len() as u64,
             leftover_index: PackEntry::write_all(&leftovers).len() as u64,
             head_bytes: head_bytes as u64,
-            inline_bytes: repository.inline_bytes()? as u64,
-            pack_bytes: repository.object_limit()?.unwrap_or(u64::MAX).min(options.writer.pack_bytes as u64),
+            inline_bytes: repository.inline_bytes(&options.writer)? as u64,
+            pack_bytes: repository
+                .object_limit_of(&options.writer)?
+                .unwrap_or(u64::MAX)
+                .min(options.writer.pack_bytes as u64),
         };
         let allowance = Allowance::new(options.limits, fixed);
         Ok(RationedWriter::new(writer, allowance, repository.clock().clone()))
@@ -280,7 +328,7 @@ impl BackupService {
         let known = || self.manifests.entries(before.manifest.as_ref());
         let first = (options.limits.any() && !options.dry_run).then(|| (walk(), known()));
         let (walk, known) = (walk(), known());
-        let most = self.repository.object_limit()?.map_or(usize::MAX, fitting);
+        let most = self.repository.object_limit_of(&options.writer)?.map_or(usize::MAX, fitting);
         let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most)
             .of_sample(sink.sample());
         let (clock, observer) = (self.repository.clock().clone(), sending.observer.clone());

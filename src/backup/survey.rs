@@ -44,7 +44,7 @@ struct Wanted {
 impl Wanted {
     /// What it takes in the list of files, about.
     fn place(&self) -> u64 {
-        ENTRY_BYTES + self.path.as_bytes().len() as u64 + self.bytes / MEAN_CHUNK_BYTES * PIECE_BYTES
+        ENTRY_BYTES + self.path.as_bytes().len() as u64 + (self.bytes / MEAN_CHUNK_BYTES) * PIECE_BYTES
     }
 }
 
@@ -83,11 +83,14 @@ impl Scan<'_> {
             return Err(BackupError::LimitsTooSmall);
         }
         let bytes = wanted.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+        let places = wanted.iter().map(Wanted::place).fold(0, u64::saturating_add);
+        self.sink.list_grows(places);
         if self.sink.covers(bytes, wanted.len() as u64) {
             // In path order it compresses best.
-            (self.read_before, self.found.roomy) = (None, true);
+            self.read_before = None;
             return Ok(());
         }
+        self.sink.list_shrinks(places);
         let left = self.sink.left();
         wanted.sort_by(|one, other| {
             // What cannot arrive in this run gets what the others leave.
@@ -95,7 +98,6 @@ impl Scan<'_> {
             let newest_first = fitting_first.then(other.changed.cmp(&one.changed));
             newest_first.then(one.bytes.cmp(&other.bytes)).then_with(|| one.path.cmp(&other.path))
         });
-        let places: u64 = wanted.iter().map(Wanted::place).fold(0, u64::saturating_add);
         let kept_free = places.min(left / SHARE_OF_LIST);
         self.sink.list_grows(kept_free);
         let mut reading = Reading { full: false, kept_free, in_vain: 0 };

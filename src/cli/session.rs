@@ -181,11 +181,10 @@ impl Opened {
     /// Packs as they are asked for, made by as many threads as this machine runs.
     pub fn writer(&self) -> WriterOptions {
         let default = WriterOptions::default();
-        let largest = self.guard.as_ref().and_then(|guard| guard.limits().max_object);
-        let largest = largest.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes).min(largest);
+        let max_object = self.guard.as_ref().and_then(|guard| guard.limits().max_object);
+        let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes);
         let (level, uploads) = (self.destination.level, self.destination.uploads);
-        WriterOptions { pack_bytes, level, uploads, threads: environment::threads(), ..default }
+        WriterOptions { pack_bytes, level, uploads, threads: environment::threads(), max_object, ..default }
     }
 
     /// Folders that no backup takes: local states, and the repository itself where it is local.

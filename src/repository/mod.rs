@@ -4,7 +4,7 @@
 pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
-mod cost;
+pub mod cost;
 pub mod decide;
 pub mod error;
 mod fetch;

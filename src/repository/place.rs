@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 impl Repository {
     /// Puts a long stream into packs; a short one stays as it is.
     pub async fn place_stream(&self, sending: &Sending, bytes: Vec<u8>) -> Result<Stream, RepositoryError> {
-        let inline = self.inline_bytes()?;
-        let piece = self.object_limit()?.map_or(PIECE_BYTES, |limit| PIECE_BYTES.min(fitting(limit)));
+        let inline = self.inline_bytes(&sending.options)?;
+        let limit = self.object_limit_of(&sending.options)?;
+        let piece = limit.map_or(PIECE_BYTES, |limit| PIECE_BYTES.min(fitting(limit)));
         if bytes.len() <= inline {
             return Ok(Stream::Inline(bytes));
         }

@@ -119,7 +119,14 @@ mod tests {
     }
 
     fn manner(most: usize) -> Manner {
-        Manner { pack_bytes: 16 << 20, frame_bytes: most.min(1 << 20), most, level: 3, threads: 1 }
+        Manner {
+            pack_bytes: 16 << 20,
+            frame_bytes: most.min(1 << 20),
+            most,
+            inline_bytes: 1 << 20,
+            level: 3,
+            threads: 1,
+        }
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn sizes() -> impl Strategy<Value = (ChunkerParams, WriterOptions)> {
         };
         let (frame_bytes, pack_bytes) = (frame << 9, pack << 10);
         let (level, uploads) = (Choice::Fixed(level), Choice::Fixed(threads));
-        (chunks, WriterOptions { pack_bytes, frame_bytes, level, threads, uploads })
+        (chunks, WriterOptions { pack_bytes, frame_bytes, level, threads, uploads, max_object: None })
     })
 }
 

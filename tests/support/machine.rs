@@ -300,6 +300,7 @@ pub fn small_packs() -> WriterOptions {
         level: Choice::Fixed(1),
         threads: 1,
         uploads: Choice::Fixed(1),
+        max_object: None,
     }
 }
 

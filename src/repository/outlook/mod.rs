@@ -100,7 +100,7 @@ impl Outlook {
         let mut outlook = Self {
             repository: repository.clone(),
             manner,
-            inline_bytes: repository.inline_bytes()?,
+            inline_bytes: manner.inline_bytes,
             made_up: MadeUp::default(),
             cost: TrafficCount::default(),
             log: LogOutlook::of(repository)?,

@@ -75,21 +75,26 @@ impl PackWriter {
         let repeats = self.shared.all_repeats(self.repository.store().repeats());
         let mut load = *self.shared.load();
         load.repeats += repeats;
-        let (plain, chunks) = (load.waiting.0 + more as u64, load.waiting.1 + u64::from(more > 0));
-        if plain + load.open_bytes == 0 {
+        // Sparse files may claim any size.
+        let plain = load.waiting.0.saturating_add(more as u64);
+        let chunks = load.waiting.1 + u64::from(more > 0);
+        if plain == 0 && load.open_bytes == 0 {
             return (load, Coming::default());
         }
         let limit = fitting(self.shared.limit.bytes());
         let frame = self.options.frame_bytes.min(limit).max(1) as u64;
         // Where objects must be small frames end early, but never two halves in a row.
-        let frames = 2 + if limit == usize::MAX { plain / frame } else { 2 * plain / frame };
-        let content = load.open_bytes + plain + frames * FRAME_BYTES + chunks * CHUNK_BYTES;
+        let halves = if limit == usize::MAX { plain } else { plain.saturating_mul(2) };
+        let frames = (halves / frame).saturating_add(2);
+        let beside = frames.saturating_mul(FRAME_BYTES).saturating_add(chunks.saturating_mul(CHUNK_BYTES));
+        let content = load.open_bytes.saturating_add(plain).saturating_add(beside);
         // A pack ends when the next frame does not fit.
         let largest_chunk = u64::from(self.repository.descriptor.chunker.max_bytes);
         let least = (self.shared.pack_bytes() as u64).saturating_sub(frame + largest_chunk + FRAME_BYTES);
-        let packs = content.checked_div(least).map_or(u64::MAX, |packs| packs + 1);
-        let packs = packs.min(frames + u64::from(load.open_bytes > 0));
-        let bytes = content + content / 8 + packs * PACK_BYTES;
+        let packs = content.checked_div(least).map_or(u64::MAX, |packs| packs.saturating_add(1));
+        let packs = packs.min(frames.saturating_add(u64::from(load.open_bytes > 0)));
+        let padded = content.saturating_add(content / 8);
+        let bytes = padded.saturating_add(packs.saturating_mul(PACK_BYTES));
         (load, Coming { packs, bytes, frames, chunks })
     }
 }

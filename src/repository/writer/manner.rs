@@ -15,6 +15,8 @@ pub struct Manner {
     pub frame_bytes: usize,
     /// The most plain bytes of a frame, and of a piece in it.
     pub most: usize,
+    /// A stream of more bytes than this goes into packs and not into the record.
+    pub inline_bytes: usize,
     /// The zstd level.
     pub level: i32,
     /// Threads that compress.
@@ -25,13 +27,14 @@ impl Manner {
     /// That of a writer for `repository` that is started now.
     pub fn of(repository: &Repository, options: &WriterOptions) -> Result<Self, RepositoryError> {
         options.check()?;
-        let limit = ObjectLimit::load(repository.state())?.bytes();
+        let limit = ObjectLimit::load(repository.state(), options.max_object)?;
         let pace = Pace::new(options.pack_bytes, options.level, options.uploads, remembered(repository)?);
-        let most = fitting(limit).max(1);
+        let most = fitting(limit.bytes()).max(1);
         Ok(Self {
-            pack_bytes: pace.pack_bytes().min(usize::try_from(limit).unwrap_or(usize::MAX)),
+            pack_bytes: pace.pack_bytes().min(limit.pack_bytes()),
             frame_bytes: options.frame_bytes.min(most),
             most,
+            inline_bytes: repository.inline_bytes(options)?,
             level: pace.level(),
             threads: options.threads.max(1),
         })

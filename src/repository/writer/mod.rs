@@ -44,6 +44,8 @@ pub struct WriterOptions {
     pub threads: usize,
     /// Packs on their way at the same time; left open 1 to 4, as they get through.
     pub uploads: Choice<usize>,
+    /// No object gets larger than this, padding included, where the server's limit is known.
+    pub max_object: Option<u64>,
 }
 
 impl WriterOptions {
@@ -72,6 +74,7 @@ impl Default for WriterOptions {
             level: Choice::Auto,
             threads: 2,
             uploads: Choice::Auto,
+            max_object: None,
         }
     }
 }
@@ -154,7 +157,7 @@ impl Shared {
 
     /// How large the next pack may get, in bytes.
     fn pack_bytes(&self) -> usize {
-        self.pace().pack_bytes().min(usize::try_from(self.limit.bytes()).unwrap_or(usize::MAX))
+        self.pace().pack_bytes().min(self.limit.pack_bytes())
     }
 
     /// Uploads that were repeated since this was last asked.
@@ -194,7 +197,7 @@ impl PackWriter {
             run,
             in_flight: Mutex::default(),
             holds_all: AtomicBool::new(repository.index_is_empty()?),
-            limit: ObjectLimit::load(repository.state())?,
+            limit: ObjectLimit::load(repository.state(), options.max_object)?,
             pace: Mutex::new(Pace::new(options.pack_bytes, options.level, options.uploads, remembered)),
             load: Mutex::default(),
             repeats_before: repository.store().repeats(),
