@@ -57,8 +57,10 @@ pub(super) struct Scanned {
 /// What became of a file that was to be read.
 pub(super) enum Taken {
     Entry(Entry),
-    /// It cannot be read, or vanished.
+    /// It cannot be read, which was told.
     Gone,
+    /// It was not there any more.
+    Vanished,
     /// The run may not spend more.
     Unsent,
 }
@@ -68,6 +70,7 @@ pub(super) struct LinkedContent {
     content: Content,
     mtime: Timestamp,
     ctime: Timestamp,
+    racy: bool,
 }
 
 pub(super) struct Scan<'a> {
@@ -175,7 +178,7 @@ impl<'a> Scan<'a> {
         let entry = match self.take(walked)? {
             Taken::Entry(entry) => entry,
             // What was known of it is gone.
-            Taken::Gone => return last.map_or(Ok(()), |merged| self.gone(&merged)),
+            Taken::Gone | Taken::Vanished => return last.map_or(Ok(()), |merged| self.gone(&merged)),
             Taken::Unsent => return self.unsent(&path, bytes, last, put_all),
         };
         let equal = |last: &Entry| {
@@ -264,13 +267,13 @@ impl<'a> Scan<'a> {
         loop {
             // Before it is opened: a change right after that may not show in the times.
             let read_at = self.clock.now();
-            let (content, metadata, changed) = match self.read(&walked) {
+            let (content, metadata, changed, was_racy) = match self.read(&walked) {
                 Ok(read) => read,
                 Err(ContentError::Repository(error)) => return Err(error.into()),
                 Err(ContentError::NotAllowed) => return Ok(Taken::Unsent),
                 Err(ContentError::File(ReadError::Vanished { path })) => {
                     self.observer.event(Event::Notice(&format!("{} vanished meanwhile", path.display())));
-                    return Ok(Taken::Gone);
+                    return Ok(Taken::Vanished);
                 }
                 Err(ContentError::File(ReadError::Replaced { .. })) if attempt < READ_ATTEMPTS => {
                     // Saved anew by an editor, most likely.
@@ -307,21 +310,25 @@ impl<'a> Scan<'a> {
                 self.problem(shown.clone(), problem.to_string());
             }
             let mut meta = captured.meta;
-            meta.racy = changed || is_racy(&meta, read_at);
+            // What was read under another name was read then and not now.
+            meta.racy = changed || was_racy || is_racy(&meta, read_at);
             if changed {
                 let message = "it changed each time while it was read: what is stored may be of two \
                                moments; it is read again next time";
                 self.problem(shown, message.to_owned());
             }
             if meta.links > 1 {
-                let seen = LinkedContent { content: content.clone(), mtime: meta.mtime, ctime: meta.ctime };
+                let (mtime, ctime, racy) = (meta.mtime, meta.ctime, meta.racy);
+                let seen = LinkedContent { content: content.clone(), mtime, ctime, racy };
                 self.linked.insert((meta.device, meta.inode), seen);
             }
             return Ok(Taken::Entry(Entry { path: walked.path, node: Node::File(content), meta }));
         }
     }
 
-    fn read(&mut self, walked: &Walked) -> Result<(Content, FileMetadata, bool), ContentError> {
+    /// Content and attributes of a file, whether it changed meanwhile, and whether it was read under
+    /// another name so soon after a change that another one may not show.
+    fn read(&mut self, walked: &Walked) -> Result<(Content, FileMetadata, bool, bool), ContentError> {
         use std::os::unix::fs::MetadataExt;
         let opened = FileReader::open(&walked.disk_path, &walked.metadata)?;
         let identity = (opened.metadata().dev(), opened.metadata().ino());
@@ -330,14 +337,14 @@ impl<'a> Scan<'a> {
             && (seen.mtime, seen.ctime) == (mtime(opened.metadata()), ctime(opened.metadata()))
         {
             self.observer.event(Event::Advanced { files: 1, bytes: seen.content.size });
-            return Ok((seen.content.clone(), opened.metadata().clone(), false));
+            return Ok((seen.content.clone(), opened.metadata().clone(), false, seen.racy));
         }
         let observer = &self.observer;
         let advance = |bytes| observer.event(Event::Advanced { files: 0, bytes });
         let read = self.reader.read(opened, self.sink, advance)?;
         self.observer.event(Event::Advanced { files: 1, bytes: 0 });
         self.found.bytes_read += read.outcome.bytes;
-        Ok((read.content, read.outcome.metadata, read.outcome.changed))
+        Ok((read.content, read.outcome.metadata, read.outcome.changed, false))
     }
 
     fn count(&mut self, entry: &Entry, action: FileAction) {

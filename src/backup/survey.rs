@@ -162,6 +162,8 @@ impl Scan<'_> {
                 }
             }
             Taken::Gone => {}
+            // It may be back when the list is written: then it is missing, and named.
+            Taken::Vanished => return Ok(()),
             Taken::Unsent => {
                 self.is_full(reading);
                 return Ok(());

@@ -157,9 +157,9 @@ impl Repository {
         let body = Bytes::from(pending.bytes.clone());
         let path = name.path(pending.folder);
         let size = body.len() as u64;
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             match self.store().put_new(&path, body.clone()).await {
-                Err(error) if error.kind == ErrorKind::TooLarge => {
+                Err(error) if error.kind == ErrorKind::TooLarge && attempt == 0 => {
                     // It was never there, and the same bytes would be refused for ever.
                     self.note_refused(size)?;
                     self.state().clear_pending(&pending.name)?;

@@ -85,10 +85,21 @@ async fn send(
     while let Some(FinishedPack { bytes, mut entry }) = unsent.pop() {
         entry.folder = folder;
         let body = Bytes::from(bytes);
-        let mut too_heavy = shared.pace().too_heavy(entry.size);
+        let pieces: usize = entry.index.frames.iter().map(|frame| frame.chunks.len()).sum();
+        let mut too_heavy = if pieces < 2 { None } else { shared.pace().too_heavy(entry.size) };
         let mut broke = None;
         if too_heavy.is_none() && !shared.limit.refuses(entry.size) {
-            match put(repository, &entry, body.clone()).await {
+            let sent = match put(repository, &entry, body.clone()).await {
+                Err(error) if is_cut_off(&error, entry.size) && !shared.cancel.is_cancelled() => {
+                    match size_there(repository, &entry).await {
+                        // It lies there after all; it is proven with the others.
+                        Ok(Some(size)) if size == entry.size => Ok(()),
+                        looked => Err((error, looked.is_ok())),
+                    }
+                }
+                sent => sent.map_err(|error| (error, false)),
+            };
+            match sent {
                 Ok(()) => {
                     if let Ok(sent) = body.try_into_mut() {
                         token.reuse(sent.into());
@@ -101,7 +112,7 @@ async fn send(
                     observer.event(Event::Transferred { up: entry.size, down: 0 });
                     continue;
                 }
-                Err(error) if error.kind == ErrorKind::TooLarge => {
+                Err((error, _)) if error.kind == ErrorKind::TooLarge => {
                     shared.limit.refused(repository.state(), entry.size)?;
                     if !shared.limit.refuses(entry.size) {
                         return Err(too_large(&entry, error.to_string()));
@@ -112,7 +123,8 @@ async fn send(
                         shared.limit.bytes()
                     )));
                 }
-                Err(error) if is_cut_off(&error, entry.size) && answers(repository, &entry).await => {
+                // The server answers to a small question: the size is the matter.
+                Err((error, true)) => {
                     let lighter = give_up(repository, shared, entry.size)?;
                     observer.event(Event::Notice(&format!(
                         "no pack of {} bytes gets through: packs get at most {lighter} bytes in this run ({error})",
@@ -120,15 +132,15 @@ async fn send(
                     )));
                     (too_heavy, broke) = (Some(lighter), Some(error));
                 }
-                Err(error) => return Err(error.into()),
+                Err((error, false)) => return Err(error.into()),
             }
         }
         let several = |parts: usize| match &broke {
             Some(error) if parts < 2 => Err(RepositoryError::from(error.clone())),
             _ => Ok(()),
         };
-        several(entry.index.frames.iter().map(|frame| frame.chunks.len()).sum())?;
-        if entry.index.frames.iter().map(|frame| frame.chunks.len()).sum::<usize>() < 2 {
+        several(pieces)?;
+        if pieces < 2 {
             return Err(too_large(&entry, "a single piece of a file".to_owned()));
         }
         let most = too_heavy.map_or(u64::MAX, |most| most).min(shared.limit.bytes());
@@ -149,11 +161,11 @@ fn is_cut_off(error: &StoreError, size: u64) -> bool {
     matches!(error.kind, ErrorKind::Transient | ErrorKind::Unknown) && Pace::may_halve(size)
 }
 
-/// Whether the server answers to a small question: if not, the size is not the matter.
-async fn answers(repository: &Repository, entry: &PackEntry) -> bool {
+/// The size of what lies on the server under a pack's name, if anything does.
+async fn size_there(repository: &Repository, entry: &PackEntry) -> Result<Option<u64>, StoreError> {
     match repository.store().size(&names::pack(entry.folder, &entry.object)).await {
-        Ok(_) => true,
-        Err(error) => error.is_not_found(),
+        Err(error) if error.is_not_found() => Ok(None),
+        size => size.map(Some),
     }
 }
 
