@@ -150,6 +150,12 @@ impl Account {
             let why = if closed.looking { Wait::Look } else { Wait::Closed };
             return Admission::Wait { until_ms: closed.until_ms, why };
         }
+        // After a refusal one goes at a time, until one is taken.
+        let tried =
+            |flight: &&(u64, i64)| flight.0 > self.refused_at && flight.1.saturating_add(LOOK_MS) > now.ms;
+        if let Some(trying) = self.flying.iter().filter(|_| self.refusals > 0).find(tried) {
+            return Admission::Wait { until_ms: trying.1.saturating_add(LOOK_MS), why: Wait::Look };
+        }
         if let Some(allowed) = limits.requests_for(ask.purpose) {
             let leaves = self.leaves(now, limits);
             if let Some(over) = leaves.len().checked_sub(allowed as usize) {

@@ -188,11 +188,9 @@ fn used_up_error(request: &Outgoing<'_>, uploads: bool, by_server: bool, until_w
 }
 
 fn ledger_error(request: &Outgoing<'_>, error: &StateError) -> StoreError {
-    StoreError::new(
-        ErrorKind::Permanent,
-        request.action,
-        format!("not sent, for it cannot be counted: {error}"),
-    )
+    // Another process that holds the ledger lets go of it.
+    let kind = if error.is_busy() { ErrorKind::Transient } else { ErrorKind::Permanent };
+    StoreError::new(kind, request.action, format!("not sent, for it cannot be counted: {error}"))
 }
 
 impl fmt::Debug for Guard {
@@ -241,7 +239,9 @@ impl Gate for Guard {
     fn refused(&self, pass: Pass, request: &Outgoing<'_>, refusal: Refusal<'_>) -> Option<Timestamp> {
         let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
         let verdict = self.verdict(request, refusal);
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.detail.to_owned());
+        if verdict.is_refusal() {
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.detail.to_owned());
+        }
         let ended = Ended { pass: pass.0, up: request.up, down: 0, verdict };
         let noted = self.change(|account, now| {
             let closed = account.leave(now, &self.options.limits, ended, jitter);

@@ -41,6 +41,13 @@ pub enum StateError {
 }
 
 impl StateError {
+    /// Whether another process holds the database, which passes.
+    pub fn is_busy(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        let StateError::Sqlite { source, .. } = self else { return false };
+        matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
+    }
+
     pub(super) fn sqlite(action: &'static str, path: &Path, source: rusqlite::Error) -> Self {
         StateError::Sqlite { action, path: path.to_owned(), source }
     }
@@ -60,5 +67,25 @@ fn hint(error: &rusqlite::Error) -> &'static str {
         Some(DiskFull) => "; the disk is full: make room or name another --state-dir",
         Some(ReadOnly) => "; it cannot be written: mend its permissions or name another --state-dir",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn only_what_another_process_holds_passes_by_itself() {
+        let of = |code| {
+            let source = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            StateError::sqlite("read", Path::new("x"), source).is_busy()
+        };
+        assert!(of(ffi::SQLITE_BUSY) && of(ffi::SQLITE_LOCKED));
+        assert!(
+            ![ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_FULL, ffi::SQLITE_READONLY]
+                .map(of)
+                .contains(&true)
+        );
     }
 }
