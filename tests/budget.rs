@@ -109,7 +109,8 @@ async fn a_wait_says_until_when_and_goes_on_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_is_left_alone_and_the_run_ends_whole() {
     let drive = drive(None).await;
-    let cli = user(&drive, "requests = '600/4s'\n");
+    // Half a window, as long as is waited first, is well above what is worth telling.
+    let cli = user(&drive, "requests = '600/8s'\n");
     let folder = cli.folder("documents");
     noise(&folder, 8);
     ok(&cli, &["init"]);

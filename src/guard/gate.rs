@@ -11,6 +11,7 @@ use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Silent};
 use crate::state::{Ledger, StateError};
+use crate::store::retry::WORTH_TELLING;
 use crate::store::{End, ErrorKind, Gate, Outgoing, Pass, Refusal, StoreError};
 use async_trait::async_trait;
 use std::fmt;
@@ -21,8 +22,6 @@ use std::time::Duration;
 const SLICE: Duration = Duration::from_secs(10);
 /// The same for who waits for another's look, which takes as long as a request.
 const LOOK_SLICE: Duration = Duration::from_millis(500);
-/// Waits shorter than this are not told.
-const WORTH_TELLING_MS: i64 = 2_000;
 
 /// What a guard is handed.
 pub struct GuardOptions {
@@ -220,7 +219,7 @@ impl Gate for Guard {
             if may_be_long && self.options.max_wait.is_some_and(|longest| wait > longest) {
                 return Err(self.wait_error(request, now.at(until_ms), why));
             }
-            let worth_telling = until_ms.saturating_sub(now.ms) >= WORTH_TELLING_MS && why != Wait::Look;
+            let worth_telling = wait >= WORTH_TELLING && why != Wait::Look;
             if worth_telling && until_ms.abs_diff(told_ms) > 1000 {
                 told_ms = until_ms;
                 let reason = self.reason(why);

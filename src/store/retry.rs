@@ -17,8 +17,8 @@ use std::time::Duration;
 /// How many bytes of an upload's end are compared after its answer was lost.
 const TAIL_BYTES: u64 = 1024;
 
-/// Waits shorter than this are not told to the observer.
-const WORTH_TELLING: Duration = Duration::from_secs(5);
+/// Waits shorter than this are not told to the observer, whoever waits.
+pub(crate) const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 /// How patient to be.
 #[derive(Debug, Clone)]
