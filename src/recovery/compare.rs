@@ -1,6 +1,5 @@
 //! Whether what lies in the target is what should be there already.
 
-use super::RecoveryError;
 use crate::files::place::{Existing, Kind, PlaceError, Target};
 use crate::format::pack::PackEntry;
 use crate::model::entry::{Content, Entry, Node, Piece};
@@ -57,7 +56,7 @@ impl Comparer {
     }
 
     /// The plain bytes of a chunk.
-    pub(super) fn chunk_len(&mut self, place: &Place, id: &ChunkId) -> Result<u32, RecoveryError> {
+    pub(super) fn chunk_len(&mut self, place: &Place, id: &ChunkId) -> Result<u32, RepositoryError> {
         if !self.packs.contains_key(&place.pack) {
             if self.packs.len() >= MOST_PACKS {
                 self.packs.clear();
@@ -67,7 +66,7 @@ impl Comparer {
         let pack = self.packs.get(&place.pack);
         let frame = pack.and_then(|pack| pack.index.frames.get(place.frame as usize));
         let chunk = frame.and_then(|frame| frame.chunks.iter().find(|chunk| chunk.id == *id));
-        chunk.map(|chunk| chunk.len).ok_or_else(|| RepositoryError::MissingChunk(id.to_string()).into())
+        chunk.map(|chunk| chunk.len).ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))
     }
 
     fn lengths(&mut self, content: &Content) -> Option<Vec<u64>> {

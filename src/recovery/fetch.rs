@@ -2,8 +2,8 @@
 //! threads that open frames and write files. Every frame is opened once.
 
 use super::RecoveryError;
+use super::batch::WantedChunk;
 use super::fill::Filling;
-use super::plan::WantedChunk;
 use crate::format::names;
 use crate::format::pack::PackEntry;
 use crate::repository::reader::{Fetch, FrameReader, plan_fetches};

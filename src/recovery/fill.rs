@@ -1,9 +1,9 @@
 //! Writes the chunks of fetched frames into the files of a batch. A file gets its name when its
 //! last chunk is written; one that lacks a chunk never does.
 
-use super::plan::{Batch, WantedChunk, WantedFile};
+use super::batch::{Batch, WantedChunk, WantedFile};
 use super::report::Report;
-use crate::files::place::{NewFile, PlaceError, Target};
+use crate::files::place::{Flusher, NewFile, PlaceError, Target};
 use crate::model::id::ChunkId;
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct Filling {
     pub(super) batch: Batch,
     target: Arc<Target>,
+    flusher: Arc<Flusher>,
     report: Arc<Report>,
     overwrite: bool,
     states: Vec<Mutex<FileState>>,
@@ -27,13 +28,20 @@ struct FileState {
 }
 
 impl Filling {
-    pub(super) fn new(batch: Batch, target: Arc<Target>, report: Arc<Report>, overwrite: bool) -> Self {
+    pub(super) fn new(
+        batch: Batch,
+        target: Arc<Target>,
+        flusher: Arc<Flusher>,
+        report: Arc<Report>,
+        overwrite: bool,
+    ) -> Self {
         let states = batch
             .files
             .iter()
             .map(|file| Mutex::new(FileState { file: None, missing: file.chunks, failed: false }))
             .collect();
-        Self { batch, target, report, overwrite, states, full_disk: Mutex::default(), lost: Mutex::default() }
+        let (full_disk, lost) = (Mutex::default(), Mutex::default());
+        Self { batch, target, flusher, report, overwrite, states, full_disk, lost }
     }
 
     /// Tells that so many bytes came.
@@ -121,6 +129,7 @@ impl Filling {
             None => Box::new(self.begin(chunk.file)?),
         };
         file.write_at(chunk.offset, content)?;
+        self.flusher.wrote(content.len() as u64);
         self.report.tell(Event::Advanced { files: 0, bytes: content.len() as u64 });
         state.missing -= 1;
         if state.missing > 0 {

@@ -1,5 +1,6 @@
 //! RecoveryService: select, compare, plan, fetch, write, verify.
 
+mod batch;
 mod compare;
 mod error;
 mod estimate;

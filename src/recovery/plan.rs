@@ -1,6 +1,7 @@
 //! Goes through a snapshot's entries in path order: makes what needs no content, leaves alone
 //! what is right or in the way, and collects the files that need content into batches.
 
+use super::batch::{Batch, WantedFiles};
 use super::compare::Comparer;
 use super::links::{FirstNames, LateLink};
 use super::report::Report;
@@ -9,48 +10,12 @@ use super::{RecoveryError, RestoreOptions};
 use crate::files::filter::Filter;
 use crate::files::place::{Kind, Target};
 use crate::files::selection::selected;
-use crate::model::entry::{Content, Entry, Metadata, Node, Piece};
-use crate::model::id::ChunkId;
+use crate::model::entry::{Entry, Metadata, Node};
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
 use crate::repository::snapshots::SnapshotEntries;
 use crate::repository::{Repository, RepositoryError};
 use std::sync::Arc;
-
-/// A batch has at most so many files: what a restore holds in memory.
-const BATCH_FILES: usize = 32_768;
-/// A batch has at most so many chunks.
-const BATCH_CHUNKS: usize = 262_144;
-
-/// A file that needs content.
-#[derive(Debug)]
-pub(super) struct WantedFile {
-    /// Path below the target.
-    pub(super) relative: Vec<u8>,
-    pub(super) meta: Metadata,
-    pub(super) size: u64,
-    /// Zero bytes that are not stored.
-    pub(super) holes: u64,
-    pub(super) chunks: u32,
-}
-
-/// A chunk that a file needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct WantedChunk {
-    pub(super) pack: i64,
-    pub(super) frame: u32,
-    pub(super) id: ChunkId,
-    pub(super) file: u32,
-    pub(super) offset: u64,
-}
-
-/// Files to be fetched together.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) files: Vec<WantedFile>,
-    /// Sorted.
-    pub(super) chunks: Vec<WantedChunk>,
-}
 
 pub(super) struct Planner {
     repository: Repository,
@@ -60,7 +25,9 @@ pub(super) struct Planner {
     comparer: Comparer,
     first_names: FirstNames,
     late_links: Vec<LateLink>,
-    batch: Batch,
+    wanted: WantedFiles,
+    /// The last folder that was made: nothing lies below it but what this restore puts there.
+    made: Option<Vec<u8>>,
 }
 
 impl Planner {
@@ -79,7 +46,8 @@ impl Planner {
             comparer,
             first_names: FirstNames::default(),
             late_links: Vec::new(),
-            batch: Batch::default(),
+            wanted: WantedFiles::default(),
+            made: None,
         }
     }
 
@@ -118,22 +86,20 @@ impl Planner {
             if let Err(error) = self.entry(entry, &relative) {
                 self.failed(&relative, error)?;
             }
-            if self.batch.files.len() >= BATCH_FILES || self.batch.chunks.len() >= BATCH_CHUNKS {
-                hand_on(self.take_batch())?;
+            if self.wanted.are_enough() {
+                hand_on(self.take_batch()?)?;
             }
         }
         let filtered = !self.options.includes.is_empty() || !self.options.excludes.is_empty();
         if filtered && !any {
             return Err(RecoveryError::NothingSelected { snapshot: short });
         }
-        hand_on(self.take_batch())?;
+        hand_on(self.take_batch()?)?;
         Ok(self.late_links)
     }
 
-    fn take_batch(&mut self) -> Batch {
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.chunks.sort_unstable();
-        batch
+    fn take_batch(&mut self) -> Result<Batch, RecoveryError> {
+        std::mem::take(&mut self.wanted).find(&self.repository, &mut self.comparer, &self.report)
     }
 
     /// One entry that fails is told; a full disk or a broken repository ends the run.
@@ -155,7 +121,9 @@ impl Planner {
 
     fn entry(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
         let existing = match &self.target {
-            Some(target) if !relative.is_empty() => target.existing(relative)?,
+            Some(target) if !relative.is_empty() && !self.is_new_below(relative) => {
+                target.existing(relative)?
+            }
             _ => None,
         };
         if let Node::Folder = entry.node {
@@ -198,12 +166,27 @@ impl Planner {
         self.make(entry, relative)
     }
 
-    fn folder(&self, relative: &[u8], meta: Metadata, existing: Option<Kind>) -> Result<(), RecoveryError> {
-        let Some(target) = self.writable() else { return Ok(()) };
+    fn is_new_below(&self, relative: &[u8]) -> bool {
+        let below = |made: &Vec<u8>| matches!(relative.strip_prefix(&made[..]), Some([b'/', ..]));
+        self.made.as_ref().is_some_and(below)
+    }
+
+    fn folder(
+        &mut self,
+        relative: &[u8],
+        meta: Metadata,
+        existing: Option<Kind>,
+    ) -> Result<(), RecoveryError> {
+        if self.options.dry_run {
+            return Ok(());
+        }
+        let Some(target) = self.target.clone() else { return Ok(()) };
         if existing.is_some_and(|kind| kind != Kind::Folder) && self.options.overwrite {
             target.remove(relative)?;
         }
-        target.make_folder(relative)?;
+        if target.make_folder(relative)? && !self.is_new_below(relative) {
+            self.made = Some(relative.to_vec());
+        }
         target.defer_folder(relative, meta);
         Ok(())
     }
@@ -225,67 +208,7 @@ impl Planner {
                 return Ok(());
             }
         };
-        self.want(relative, entry.meta, &content)
-    }
-
-    /// Takes a file with content into the batch.
-    fn want(&mut self, relative: &[u8], meta: Metadata, content: &Content) -> Result<(), RecoveryError> {
-        let ids: Vec<_> = content
-            .pieces
-            .iter()
-            .filter_map(|piece| match piece {
-                Piece::Chunk(id) => Some(*id),
-                Piece::Hole(_) => None,
-            })
-            .collect();
-        let places = self.repository.places(&ids)?;
-        let (mut places, file, mut offset, mut holes) = (places.into_iter(), self.batch.files.len(), 0u64, 0);
-        let mut chunks = Vec::with_capacity(ids.len());
-        for piece in &content.pieces {
-            match piece {
-                Piece::Hole(len) => {
-                    holes = u64::saturating_add(holes, *len);
-                    offset = offset.saturating_add(*len);
-                }
-                Piece::Chunk(id) => {
-                    let Some(place) = places.next().flatten() else {
-                        let shown = display_bytes(relative).into_owned();
-                        let error = RepositoryError::MissingChunk(id.to_string());
-                        self.report.problem(shown, format!("not restored: {error}"));
-                        return Ok(());
-                    };
-                    let (pack, frame) = (place.pack, place.frame);
-                    let len = match self.comparer.chunk_len(&place, id) {
-                        Ok(len) => len,
-                        Err(RecoveryError::Repository(error @ RepositoryError::State(_))) => {
-                            return Err(error.into());
-                        }
-                        Err(error) => {
-                            let shown = display_bytes(relative).into_owned();
-                            self.report.problem(shown, format!("not restored: {error}"));
-                            return Ok(());
-                        }
-                    };
-                    chunks.push(WantedChunk { pack, frame, id: *id, file: file as u32, offset });
-                    offset = offset.saturating_add(u64::from(len));
-                }
-            }
-        }
-        if offset != content.size {
-            let shown = display_bytes(relative).into_owned();
-            let message = format!("not restored: its parts have {offset} bytes instead of {}", content.size);
-            self.report.problem(shown, message);
-            return Ok(());
-        }
-        let chunk_count = chunks.len() as u32;
-        self.batch.chunks.extend(chunks);
-        self.batch.files.push(WantedFile {
-            relative: relative.to_vec(),
-            meta,
-            size: content.size,
-            holes,
-            chunks: chunk_count,
-        });
+        self.wanted.add(relative, entry.meta, content);
         Ok(())
     }
 

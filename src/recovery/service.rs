@@ -1,12 +1,13 @@
 //! A restore from beginning to end.
 
+use super::batch::Batch;
 use super::fetch;
 use super::fill::Filling;
 use super::links::LateLink;
-use super::plan::{Batch, Planner};
+use super::plan::Planner;
 use super::report::Report;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
-use crate::files::place::{ShortfallKind, Target};
+use crate::files::place::{Flusher, ShortfallKind, Target};
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
@@ -56,18 +57,22 @@ impl RecoveryService {
             })
         });
         let mut cost = crate::store::TrafficCount::default();
+        let writable = target.as_ref().filter(|_| !options.dry_run);
+        let flusher = writable.map(|target| Arc::new(Flusher::new(target.clone())));
         let mut filled = Ok(());
         while let Some(mut batch) = planned.recv().await {
             let chunks = std::mem::take(&mut batch.chunks);
-            match target.as_ref().filter(|_| !options.dry_run) {
+            match writable.zip(flusher.as_ref()) {
                 None => {
                     let jobs = fetch::jobs(repository, chunks)?;
                     cost.add_all(&fetch::cost(&jobs));
                     batch.files.iter().for_each(|_| report.wrote());
                 }
-                Some(target) => {
-                    let filling = Filling::new(batch, target.clone(), report.clone(), options.overwrite);
-                    let (filling, threads) = (Arc::new(filling), options.threads);
+                Some((target, flusher)) => {
+                    let (target, flusher) = (target.clone(), flusher.clone());
+                    let filling =
+                        Arc::new(Filling::new(batch, target, flusher, report.clone(), options.overwrite));
+                    let threads = options.threads;
                     filled = fetch::fill(repository, filling, chunks, threads, &options.cancel).await;
                 }
             }
@@ -87,8 +92,8 @@ impl RecoveryService {
             report.problem(options.target.display().to_string(), reason.clone());
         }
         let links = if disk_full.is_some() { Vec::new() } else { links? };
-        if let Some(target) = target.filter(|_| !options.dry_run) {
-            finish(&target, links, &report, options.overwrite);
+        if let Some((target, flusher)) = writable.zip(flusher) {
+            finish(target, &flusher, links, &report, options.overwrite);
         }
         let mut outcome = report.outcome();
         outcome.disk_full = disk_full.is_some();
@@ -101,7 +106,7 @@ impl RecoveryService {
 }
 
 /// Further names, metadata of folders, and what could not be set.
-fn finish(target: &Target, links: Vec<LateLink>, report: &Report, overwrite: bool) {
+fn finish(target: &Target, flusher: &Flusher, links: Vec<LateLink>, report: &Report, overwrite: bool) {
     for link in links {
         if !report.is_linkable(&link.first) {
             let first = display_bytes(&link.first);
@@ -121,7 +126,7 @@ fn finish(target: &Target, links: Vec<LateLink>, report: &Report, overwrite: boo
     for error in target.finish_folders() {
         report.problem(String::from("a folder"), error.to_string());
     }
-    if let Err(error) = target.sync() {
+    if let Err(error) = flusher.finish() {
         report.problem(String::from("the target"), error.to_string());
     }
     for shortfall in target.shortfalls().list() {

@@ -8,7 +8,8 @@ use crate::format::pack::PackEntry;
 use crate::model::id::{ChunkId, ObjectId};
 use crate::state::StateError;
 use crate::state::meta::{self, Meta};
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Where a chunk lies.
@@ -91,6 +92,26 @@ pub(super) fn introduce(
     Ok(())
 }
 
+/// By the primary key alone. A join would do the same in one statement, but SQLite prepares some
+/// joins anew each time they leave the cache of statements, which costs three times the search.
+const PLACES_OF_CHUNK: &str = "SELECT pack, frame FROM chunks WHERE id = ?1 ORDER BY pack";
+
+/// What is known of a pack that has a chunk.
+#[derive(Clone, Copy)]
+struct PackState {
+    bad: bool,
+    recorded: bool,
+    run: i64,
+}
+
+fn pack_state(connection: &Connection, pack: i64) -> rusqlite::Result<Option<PackState>> {
+    let sql = "SELECT bad, recorded > 0, run FROM packs WHERE id = ?1";
+    connection
+        .prepare_cached(sql)?
+        .query_row([pack], |row| Ok(PackState { bad: row.get(0)?, recorded: row.get(1)?, run: row.get(2)? }))
+        .optional()
+}
+
 fn entry_of(bytes: &[u8]) -> Result<PackEntry, RepositoryError> {
     PackEntry::read(&mut Reader::new(bytes))
         .map_err(|reason| RepositoryError::damaged("a pack's entry in the local state", reason))
@@ -100,21 +121,26 @@ impl Repository {
     /// Whether this chunk need not be sent by `run`: a pack has it that a record introduces or
     /// that the run itself sent, and that is not known to be bad.
     pub fn knows_chunk(&self, id: &ChunkId, run: Option<&Run>) -> Result<bool, StateError> {
-        let sql = "SELECT 1 FROM chunks JOIN packs ON packs.id = chunks.pack
-                   WHERE chunks.id = ?1 AND bad = 0 AND (recorded > 0 OR run = ?2)";
         let run = run.map_or(-1, Run::id);
-        self.state().read("look up a chunk", |connection| {
-            connection.prepare_cached(sql)?.exists((&id.as_bytes()[..], run))
-        })
+        self.any_pack(id, |pack| !pack.bad && (pack.recorded || pack.run == run))
     }
 
     /// Whether the next run will not send this chunk, if no other is at work: what broken-off runs
     /// left counts too.
     pub fn will_know_chunk(&self, id: &ChunkId) -> Result<bool, StateError> {
-        let sql = "SELECT 1 FROM chunks JOIN packs ON packs.id = chunks.pack
-                   WHERE chunks.id = ?1 AND bad = 0";
+        self.any_pack(id, |pack| !pack.bad)
+    }
+
+    fn any_pack(&self, id: &ChunkId, counts: impl Fn(&PackState) -> bool) -> Result<bool, StateError> {
         self.state().read("look up a chunk", |connection| {
-            connection.prepare_cached(sql)?.exists([&id.as_bytes()[..]])
+            let mut chunk = connection.prepare_cached(PLACES_OF_CHUNK)?;
+            let mut rows = chunk.query([&id.as_bytes()[..]])?;
+            while let Some(row) = rows.next()? {
+                if pack_state(connection, row.get(0)?)?.is_some_and(|pack| counts(&pack)) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
     }
 
@@ -128,18 +154,30 @@ impl Repository {
     /// Where the chunks lie, in the order of `ids`; none for a chunk that no pack has. Of several
     /// places one that is not known to be bad.
     pub fn places(&self, ids: &[ChunkId]) -> Result<Vec<Option<Place>>, StateError> {
-        let sql = "SELECT pack, frame, bad FROM chunks JOIN packs ON packs.id = chunks.pack
-                   WHERE chunks.id = ?1 ORDER BY bad, recorded = 0, pack LIMIT 1";
         self.state().read("look up chunks", |connection| {
-            let mut select = connection.prepare_cached(sql)?;
-            let mut place = |id: &ChunkId| {
-                select
-                    .query_row([&id.as_bytes()[..]], |row| {
-                        Ok(Place { pack: row.get(0)?, frame: row.get(1)?, bad: row.get(2)? })
-                    })
-                    .optional()
-            };
-            ids.iter().map(&mut place).collect()
+            // One transaction, or each id would lock the file anew.
+            let transaction = connection.unchecked_transaction()?;
+            let mut select = transaction.prepare_cached(PLACES_OF_CHUNK)?;
+            let mut packs = HashMap::new();
+            let mut places = Vec::with_capacity(ids.len());
+            for id in ids {
+                let mut rows = select.query([&id.as_bytes()[..]])?;
+                let mut best: Option<((bool, bool), Place)> = None;
+                while let Some(row) = rows.next()? {
+                    let (pack, frame) = (row.get(0)?, row.get(1)?);
+                    let state = match packs.get(&pack) {
+                        Some(state) => *state,
+                        None => *packs.entry(pack).or_insert(pack_state(&transaction, pack)?),
+                    };
+                    let Some(PackState { bad, recorded, .. }) = state else { continue };
+                    let rank = (bad, !recorded);
+                    if best.is_none_or(|(least, _)| rank < least) {
+                        best = Some((rank, Place { pack, frame, bad }));
+                    }
+                }
+                places.push(best.map(|(_, place)| place));
+            }
+            Ok(places)
         })
     }
 

@@ -9,12 +9,14 @@ mod apply;
 mod beneath;
 mod error;
 mod existing;
+mod flush;
 mod new_file;
 mod nodes;
 mod shortfall;
 
 pub use error::PlaceError;
 pub use existing::{Existing, Kind};
+pub use flush::Flusher;
 pub use new_file::NewFile;
 pub use shortfall::{Shortfall, ShortfallKind, Shortfalls};
 
