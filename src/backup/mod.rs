@@ -2,6 +2,7 @@
 
 mod allowance;
 mod before;
+mod begun;
 mod content;
 mod error;
 mod limits;
@@ -14,7 +15,9 @@ mod service;
 mod sink;
 mod sources;
 mod survey;
+mod take;
 
+pub use begun::Begun;
 pub use error::BackupError;
 pub use limits::RunLimits;
 pub use options::{BackupOptions, BackupOutcome};

@@ -3,29 +3,23 @@
 //! changes to the base.
 
 use super::BackupError;
-use super::content::{ContentError, ContentReader};
+use super::content::ContentReader;
 use super::sink::ChunkSink;
-use crate::files::metadata::{capture, ctime, is_racy, mtime};
-use crate::files::read::{FileReader, ReadError};
-use crate::files::walk::{Walk, WalkError, Walked};
+use super::take::{LinkedContent, Taken};
+use crate::files::walk::{WalkError, Walked};
 use crate::format::entries::{Block, BlockWriter, Change, Merged, Now};
 use crate::format::record::Tally;
 use crate::format::record::snapshot::{MAX_PROBLEMS, Missing};
 use crate::manifest::ManifestError;
 use crate::model::clock::Clock;
-use crate::model::entry::{Content, Entry, Metadata, Node, Piece};
+use crate::model::entry::{Entry, Metadata, Node, Piece};
 use crate::model::path::EntryPath;
-use crate::model::time::Timestamp;
 use crate::progress::{Event, FileAction, Observer, Problem};
 use crate::repository::{Cancel, RepositoryError};
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::fs::Metadata as FileMetadata;
 use std::iter::Peekable;
 use std::sync::Arc;
-
-/// A file that changes while it is read is read so often in all.
-const READ_ATTEMPTS: usize = 3;
 
 /// How the pass is made.
 pub(super) struct ScanOptions {
@@ -52,25 +46,6 @@ pub(super) struct Scanned {
     pub(super) problem_count: u64,
     /// What was not sent, for the run may not spend more.
     pub(super) missing: Missing,
-}
-
-/// What became of a file that was to be read.
-pub(super) enum Taken {
-    Entry(Entry),
-    /// It cannot be read, which was told.
-    Gone,
-    /// It was not there any more.
-    Vanished,
-    /// The run may not spend more.
-    Unsent,
-}
-
-/// What was read under the first name of a file with several.
-pub(super) struct LinkedContent {
-    content: Content,
-    mtime: Timestamp,
-    ctime: Timestamp,
-    racy: bool,
 }
 
 pub(super) struct Scan<'a> {
@@ -114,7 +89,7 @@ impl<'a> Scan<'a> {
     /// Makes the pass.
     pub(super) fn run(
         mut self,
-        walk: Walk,
+        walk: impl Iterator<Item = Result<Walked, WalkError>>,
         known: impl Iterator<Item = Result<Merged, ManifestError>>,
     ) -> Result<Scanned, BackupError> {
         let mut known = known.peekable();
@@ -239,114 +214,6 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    /// Takes down an entry with its content.
-    fn take(&mut self, walked: Walked) -> Result<Taken, BackupError> {
-        if walked.metadata.is_file() {
-            return match &mut self.read_before {
-                Some(read) => Ok(read.remove(&walked.path).unwrap_or(Taken::Unsent)),
-                None => self.take_file(walked),
-            };
-        }
-        let shown = walked.path.display();
-        let captured = match capture(&walked.disk_path, &walked.metadata) {
-            Ok(captured) => captured,
-            Err(error) => {
-                self.problem(shown, error.to_string());
-                return Ok(Taken::Gone);
-            }
-        };
-        if let Some(problem) = captured.problem {
-            self.problem(shown, problem.to_string());
-        }
-        Ok(Taken::Entry(Entry { path: walked.path, node: captured.node, meta: captured.meta }))
-    }
-
-    pub(super) fn take_file(&mut self, mut walked: Walked) -> Result<Taken, BackupError> {
-        let shown = walked.path.display();
-        let mut attempt = 1;
-        loop {
-            // Before it is opened: a change right after that may not show in the times.
-            let read_at = self.clock.now();
-            let (content, metadata, changed, was_racy) = match self.read(&walked) {
-                Ok(read) => read,
-                Err(ContentError::Repository(error)) => return Err(error.into()),
-                Err(ContentError::NotAllowed) => return Ok(Taken::Unsent),
-                Err(ContentError::File(ReadError::Vanished { path })) => {
-                    self.observer.event(Event::Notice(&format!("{} vanished meanwhile", path.display())));
-                    return Ok(Taken::Vanished);
-                }
-                Err(ContentError::File(ReadError::Replaced { .. })) if attempt < READ_ATTEMPTS => {
-                    // Saved anew by an editor, most likely.
-                    attempt += 1;
-                    match walked.disk_path.symlink_metadata() {
-                        Ok(now) if now.is_file() => {
-                            walked.metadata = now;
-                            continue;
-                        }
-                        Ok(_) => {
-                            self.problem(shown, "it was replaced by something else meanwhile".to_owned());
-                            return Ok(Taken::Gone);
-                        }
-                        Err(_) => continue,
-                    }
-                }
-                Err(ContentError::File(error)) => {
-                    self.problem(shown, error.to_string());
-                    return Ok(Taken::Gone);
-                }
-            };
-            if changed && attempt < READ_ATTEMPTS {
-                attempt += 1;
-                continue;
-            }
-            let captured = match capture(&walked.disk_path, &metadata) {
-                Ok(captured) => captured,
-                Err(error) => {
-                    self.problem(shown, error.to_string());
-                    return Ok(Taken::Gone);
-                }
-            };
-            if let Some(problem) = captured.problem {
-                self.problem(shown.clone(), problem.to_string());
-            }
-            let mut meta = captured.meta;
-            // What was read under another name was read then and not now.
-            meta.racy = changed || was_racy || is_racy(&meta, read_at);
-            if changed {
-                let message = "it changed each time while it was read: what is stored may be of two \
-                               moments; it is read again next time";
-                self.problem(shown, message.to_owned());
-            }
-            if meta.links > 1 {
-                let (mtime, ctime, racy) = (meta.mtime, meta.ctime, meta.racy);
-                let seen = LinkedContent { content: content.clone(), mtime, ctime, racy };
-                self.linked.insert((meta.device, meta.inode), seen);
-            }
-            return Ok(Taken::Entry(Entry { path: walked.path, node: Node::File(content), meta }));
-        }
-    }
-
-    /// Content and attributes of a file, whether it changed meanwhile, and whether it was read under
-    /// another name so soon after a change that another one may not show.
-    fn read(&mut self, walked: &Walked) -> Result<(Content, FileMetadata, bool, bool), ContentError> {
-        use std::os::unix::fs::MetadataExt;
-        let opened = FileReader::open(&walked.disk_path, &walked.metadata)?;
-        let identity = (opened.metadata().dev(), opened.metadata().ino());
-        if let Some(seen) = self.linked.get(&identity)
-            && seen.content.size == opened.metadata().len()
-            && (seen.mtime, seen.ctime) == (mtime(opened.metadata()), ctime(opened.metadata()))
-        {
-            self.observer.event(Event::Advanced { files: 1, bytes: seen.content.size });
-            return Ok((seen.content.clone(), opened.metadata().clone(), false, seen.racy));
-        }
-        let observer = &self.observer;
-        let advance = |bytes| observer.event(Event::Advanced { files: 0, bytes });
-        let read = self.reader.read(opened, self.sink, advance)?;
-        self.observer.event(Event::Advanced { files: 1, bytes: 0 });
-        self.found.bytes_read += read.outcome.bytes;
-        Ok((read.content, read.outcome.metadata, read.outcome.changed, false))
-    }
-
     fn count(&mut self, entry: &Entry, action: FileAction) {
         let tally = &mut self.found.tally;
         tally.entries += 1;
@@ -366,7 +233,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn problem(&mut self, subject: String, message: String) {
+    pub(super) fn problem(&mut self, subject: String, message: String) {
         let problem = Problem::new(subject, message);
         self.observer.event(Event::Problem(&problem));
         self.found.problem_count += 1;

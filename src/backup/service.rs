@@ -2,6 +2,7 @@
 
 use super::allowance::{Allowance, Fixed};
 use super::before::Before;
+use super::begun::{self, Begun};
 use super::content::ContentReader;
 use super::list::List;
 use super::ration::RationedWriter;
@@ -9,7 +10,7 @@ use super::scan::{Scan, ScanOptions, Scanned};
 use super::sink::{ChunkSink, DrySink};
 use super::sources::{self, Chosen};
 use super::{BackupError, BackupOptions, BackupOutcome};
-use crate::files::walk::{Walk, WalkOptions};
+use crate::files::ahead::WalkAhead;
 use crate::format::pack::PackEntry;
 use crate::format::record::snapshot::MAX_PROBLEMS;
 use crate::format::record::{IndexRef, ManifestRef, Snapshot, SnapshotHead, SnapshotKind, SnapshotState};
@@ -21,7 +22,7 @@ use crate::repository::writer::{PackWriter, Sending, fitting};
 use crate::repository::{Repository, RepositoryError};
 use crate::store::TrafficCount;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Packs that turn out not to be on the remote are made and sent again; so often in all.
 const PASSES: usize = 3;
@@ -30,6 +31,7 @@ const PASSES: usize = 3;
 pub struct BackupService {
     pub(super) repository: Repository,
     pub(super) manifests: Manifests,
+    pub(super) begun: Mutex<Option<Begun>>,
 }
 
 /// Kept for the record where a new base of the list of files is thought of, in bytes.
@@ -54,7 +56,7 @@ impl BackupService {
     /// A service on `repository`.
     pub fn new(repository: Repository) -> Self {
         let manifests = Manifests::new(repository.state().clone());
-        Self { repository, manifests }
+        Self { repository, manifests, begun: Mutex::default() }
     }
 
     /// Backs up. Must be called inside a multi-threaded tokio runtime.
@@ -63,9 +65,9 @@ impl BackupService {
         options: BackupOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<BackupOutcome, BackupError> {
-        let start = Start { time: self.repository.clock().now(), traffic: self.repository.store().traffic() };
+        let start = Start { time: self.began(), traffic: self.repository.store().traffic() };
         let minimum = self.repository.commit_requests()?;
-        let too_late = options.limits.stop_at.is_some_and(|stop| start.time >= stop);
+        let too_late = options.limits.stop_at.is_some_and(|stop| self.repository.clock().now() >= stop);
         let too_few = options.limits.requests.is_some_and(|limit| limit < minimum);
         // To try out what a backup would do spends nothing.
         if !options.dry_run && (too_late || too_few) {
@@ -316,18 +318,14 @@ impl BackupService {
         mut sink: S,
         sending: &Sending,
     ) -> Result<(Result<Scanned, BackupError>, S), BackupError> {
-        let walk_options = WalkOptions {
-            exclude_caches: options.exclude_caches,
-            one_file_system: chosen.one_file_system,
-            skip: options.skip.clone(),
-        };
-        let walk = || {
-            let options = walk_options.clone();
-            Walk::new(&chosen.sources, chosen.root.clone(), chosen.filter.clone(), options)
-        };
+        let walk_options = begun::walk_options(options, chosen);
+        let walk = || begun::walk(chosen, &walk_options);
         let known = || self.manifests.entries(before.manifest.as_ref());
         let first = (options.limits.any() && !options.dry_run).then(|| (walk(), known()));
-        let (walk, known) = (walk(), known());
+        let begun = self.take_begun(chosen, &walk_options).filter(|_| first.is_none());
+        let walk = begun.map_or_else(|| WalkAhead::start(walk()), Ok);
+        let walk = walk.map_err(|error| RepositoryError::Internal(format!("no thread: {error}")))?;
+        let known = known();
         let most = self.repository.object_limit_of(&options.writer)?.map_or(usize::MAX, fitting);
         let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most)
             .of_sample(sink.sample());

@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// What is backed up.
+#[derive(Debug)]
 pub(super) struct Chosen {
     /// Those that are there, in tree order.
     pub(super) sources: Vec<Source>,

@@ -2,7 +2,8 @@
 //! in the order of its worth, the newest change first. The pass in path order comes after that.
 
 use super::BackupError;
-use super::scan::{Scan, Taken, catch_up_to};
+use super::scan::{Scan, catch_up_to};
+use super::take::Taken;
 use crate::files::metadata::{mtime, same};
 use crate::files::walk::{Walk, Walked};
 use crate::format::entries::{Merged, Now};

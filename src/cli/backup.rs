@@ -8,10 +8,10 @@ use super::estimate;
 use super::exit::Exit;
 use super::limits;
 use super::render::{MissingCount, Requests, counted, missing_names, requests, size};
-use super::session::{Opened, Session};
+use super::session::{Opened, Ready, Session};
 use super::told;
 use super::which::state_word;
-use crate::backup::{BackupError, BackupOptions, BackupOutcome, BackupService};
+use crate::backup::{BackupError, BackupOptions, BackupOutcome, BackupService, Begun};
 use crate::config::SetSettings;
 use crate::format::record::{SnapshotKind, SnapshotState};
 use crate::model::set::SetId;
@@ -91,11 +91,13 @@ async fn one_set(
     all: &mut Vec<Opened>,
 ) -> Result<Exit, CliError> {
     let started = Instant::now();
-    let (opened, before) = open(session, name, all).await?;
+    let begin = |ready: &Ready| Begun::start(&options(session, wish, name, &ready.destination), &ready.means);
+    let (opened, before, begun) = open_beside(session, name, all, begin).await?;
     let limits = limits::left(wish, all, opened.guard.as_deref())?;
-    let options = BackupOptions { limits, ..options(session, wish, name, &opened) };
+    let options = options(session, wish, name, &opened.destination);
+    let options = BackupOptions { limits, writer: opened.writer(), ..options };
     let set = options.set.clone();
-    let service = BackupService::new(opened.repository.clone());
+    let service = BackupService::new(opened.repository.clone()).going_on(begun.flatten());
     let estimate = estimate::start(&opened, &options, &session.display);
     let outcome = service.run(options, session.display.clone()).await;
     drop(estimate);
@@ -122,14 +124,25 @@ pub(super) async fn open(
     name: &str,
     all: &mut Vec<Opened>,
 ) -> Result<(Opened, TrafficCount), CliError> {
+    let (opened, before, _) = open_beside(session, name, all, |_| ()).await?;
+    Ok((opened, before))
+}
+
+/// As [`open`], and starts what can go on beside the key derivation, if there is one.
+async fn open_beside<T>(
+    session: &Session,
+    name: &str,
+    all: &mut Vec<Opened>,
+    begin: impl FnOnce(&Ready) -> T,
+) -> Result<(Opened, TrafficCount, Option<T>), CliError> {
     let meant =
         Destination::resolve(&session.arguments, &session.settings, Some(name), &session.current_dir)?;
     if let Some(known) = all.iter().find(|known| known.destination.state == meant.state) {
-        return Ok((known.clone(), known.store.traffic()));
+        return Ok((known.clone(), known.store.traffic(), None));
     }
-    let opened = session.open(Some(name)).await?;
+    let (opened, begun) = session.open_beside(Some(name), begin).await?;
     all.push(opened.clone());
-    Ok((opened, TrafficCount::default()))
+    Ok((opened, TrafficCount::default(), Some(begun)))
 }
 
 /// The command line first, then the settings; patterns and tags of both.
@@ -137,7 +150,7 @@ pub(super) fn options(
     session: &Session,
     wish: &BackupArguments,
     name: &str,
-    opened: &Opened,
+    destination: &Destination,
 ) -> BackupOptions {
     let none = SetSettings::default();
     let set = session.settings.set(name).unwrap_or(&none);
@@ -152,10 +165,9 @@ pub(super) fn options(
         one_file_system: wish.one_file_system || set.one_file_system,
         ignore_inode: wish.ignore_inode || set.ignore_inode,
         exclude_caches: !wish.no_cachedir_tag,
-        skip: opened.own_folders(),
+        skip: destination.own_folders(),
         tags: joined(&set.tags, &wish.tags),
         description: wish.description.clone().or_else(|| set.description.clone()),
-        writer: opened.writer(),
         cancel: session.interrupt.cancel.clone(),
         ..BackupOptions::new(SetId::new(host, name), sources, session.current_dir.clone())
     }

@@ -154,6 +154,15 @@ impl Destination {
             None => Arc::new(store),
         })
     }
+
+    /// Folders that no backup takes: local states, and the repository itself where it is local.
+    pub fn own_folders(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.state_root.clone()];
+        if let Place::Folder(folder) = &self.place {
+            folders.push(folder.clone());
+        }
+        folders
+    }
 }
 
 /// The folder name of a repository's state. The user belongs to it: on many servers the same

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::plan_words::{self, Told};
 use super::session::{Opened, Session};
 use super::{backup, check, restore, told};
-use crate::backup::{BackupPlan, BackupService, SampleOptions};
+use crate::backup::{BackupOptions, BackupPlan, BackupService, SampleOptions};
 use crate::check::CheckService;
 use crate::guard::{Account, Forecast, Limits, Moment, Need, Purpose, forecast};
 use crate::model::clock::SystemClock;
@@ -80,7 +80,8 @@ async fn plan_set(
     all: &mut Vec<Opened>,
 ) -> Result<Exit, CliError> {
     let (opened, before) = backup::open(session, name, all).await?;
-    let options = backup::options(session, wish, name, &opened);
+    let options = backup::options(session, wish, name, &opened.destination);
+    let options = BackupOptions { writer: opened.writer(), ..options };
     let set = options.set.clone();
     let service = BackupService::new(opened.repository.clone());
     let planned = service.plan(options, SampleOptions::default(), session.display.clone()).await;

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::interrupt::Interrupt;
 use super::output::Output;
 use super::progress::{self, Display};
-use crate::config::{Place, Settings};
+use crate::config::Settings;
 use crate::guard::{Guard, GuardOptions, Purpose};
 use crate::model::clock::SystemClock;
 use crate::model::entropy::SystemEntropy;
@@ -144,9 +144,19 @@ impl Session {
 
     /// Opens the repository that is meant. Asks the store only if the local state is new.
     pub async fn open(&self, set: Option<&str>) -> Result<Opened, CliError> {
+        Ok(self.open_beside(set, |_| ()).await?.0)
+    }
+
+    /// As [`Self::open`], and starts what can go on beside the key derivation.
+    pub async fn open_beside<T>(
+        &self,
+        set: Option<&str>,
+        begin: impl FnOnce(&Ready) -> T,
+    ) -> Result<(Opened, T), CliError> {
         let ready = self.prepare(set, false)?;
         self.interrupt.listen(self.output);
-        self.open_ready(ready).await
+        let begun = begin(&ready);
+        Ok((self.open_ready(ready).await?, begun))
     }
 
     /// Opens a repository whose passwords are known.
@@ -185,14 +195,5 @@ impl Opened {
         let pack_bytes = self.destination.pack_bytes.unwrap_or(default.pack_bytes);
         let (level, uploads) = (self.destination.level, self.destination.uploads);
         WriterOptions { pack_bytes, level, uploads, threads: environment::threads(), max_object, ..default }
-    }
-
-    /// Folders that no backup takes: local states, and the repository itself where it is local.
-    pub fn own_folders(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.destination.state_root.clone()];
-        if let Place::Folder(folder) = &self.destination.place {
-            folders.push(folder.clone());
-        }
-        folders
     }
 }

@@ -6,9 +6,10 @@ use crate::model::time::Timestamp;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use xattr::{FileExt as _, XAttrs};
 
 /// Changes within this many nanoseconds around a reading may not show in the times.
 const RACY_NANOS: i128 = 2_000_000_000;
@@ -35,6 +36,14 @@ pub enum MetadataError {
     },
 }
 
+impl MetadataError {
+    /// Whether nothing lies there any more.
+    pub fn is_vanished(&self) -> bool {
+        let (Self::Link { source, .. } | Self::Xattrs { source, .. }) = self;
+        matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    }
+}
+
 /// An entry as it was found.
 #[derive(Debug)]
 pub struct Captured {
@@ -53,12 +62,23 @@ pub struct Captured {
 /// A symbolic link that cannot be read.
 pub fn capture(path: &Path, found: &fs::Metadata) -> Result<Captured, MetadataError> {
     let node = node(path, found)?;
-    let (xattrs, problem) = match node {
-        Node::File(_) | Node::Folder => match xattrs(path) {
-            Ok(xattrs) => (xattrs, None),
-            Err(source) => (Vec::new(), Some(MetadataError::Xattrs { path: path.to_owned(), source })),
-        },
-        _ => (Vec::new(), None),
+    let xattrs = match node {
+        Node::File(_) | Node::Folder => xattrs_at(path),
+        _ => Ok(Vec::new()),
+    };
+    let (meta, problem) = meta(path, found, xattrs);
+    Ok(Captured { node, meta, problem })
+}
+
+/// All but the content of what lies at `path`, and what is missing of it.
+pub fn meta(
+    path: &Path,
+    found: &fs::Metadata,
+    xattrs: io::Result<Vec<Xattr>>,
+) -> (Metadata, Option<MetadataError>) {
+    let (xattrs, problem) = match xattrs {
+        Ok(xattrs) => (xattrs, None),
+        Err(source) => (Vec::new(), Some(MetadataError::Xattrs { path: path.to_owned(), source })),
     };
     let links = if found.is_dir() { 1 } else { found.nlink() };
     let meta = Metadata {
@@ -73,7 +93,7 @@ pub fn capture(path: &Path, found: &fs::Metadata) -> Result<Captured, MetadataEr
         racy: false,
         xattrs,
     };
-    Ok(Captured { node, meta, problem })
+    (meta, problem)
 }
 
 /// When the content changed last.
@@ -139,9 +159,21 @@ fn node(path: &Path, found: &fs::Metadata) -> Result<Node, MetadataError> {
     })
 }
 
-/// The extended attributes at `path`, sorted; none where the file system has no such thing.
-fn xattrs(path: &Path) -> io::Result<Vec<Xattr>> {
-    let names = match xattr::list(path) {
+fn xattrs_at(path: &Path) -> io::Result<Vec<Xattr>> {
+    xattrs(xattr::list(path), |name| xattr::get(path, name))
+}
+
+/// The extended attributes of an open file, sorted.
+pub(super) fn xattrs_of(file: &fs::File) -> io::Result<Vec<Xattr>> {
+    xattrs(file.list_xattr(), |name| file.get_xattr(name))
+}
+
+/// Those of `names`, sorted; none where the file system has no such thing.
+fn xattrs(
+    names: io::Result<XAttrs>,
+    value: impl Fn(&OsStr) -> io::Result<Option<Vec<u8>>>,
+) -> io::Result<Vec<Xattr>> {
+    let names = match names {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Vec::new()),
         Err(error) => return Err(error),
@@ -149,7 +181,7 @@ fn xattrs(path: &Path) -> io::Result<Vec<Xattr>> {
     let mut found = Vec::new();
     for name in names {
         // None: it went away since it was listed.
-        if let Some(value) = xattr::get(path, OsStr::from_bytes(name.as_bytes()))? {
+        if let Some(value) = value(&name)? {
             found.push(Xattr { name: name.into_vec(), value });
         }
     }
@@ -169,6 +201,7 @@ fn nanos_of(time: Timestamp) -> i128 {
 mod tests {
     use super::*;
     use crate::model::path::EntryPath;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -227,6 +260,7 @@ mod tests {
         }
         xattr::set(&path, "user.a", b"\0\xff").expect("set");
         let found = captured(&path).meta.xattrs;
+        assert_eq!(xattrs_of(&fs::File::open(&path).expect("opens")).expect("read"), found);
         let own: Vec<_> = found.iter().filter(|one| one.name.starts_with(b"user.")).collect();
         assert_eq!(own.len(), 2);
         assert_eq!((own[0].name.as_slice(), own[0].value.as_slice()), (&b"user.a"[..], &b"\0\xff"[..]));

@@ -1,5 +1,6 @@
 //! This machine's files: which are wanted, what they are, their bytes, and how they are put back.
 
+pub mod ahead;
 pub mod filter;
 pub mod metadata;
 pub mod place;

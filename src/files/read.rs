@@ -1,6 +1,8 @@
 //! Reads a regular file for a backup: only the file that was walked, with its holes, and with a
 //! verdict at the end on whether it changed meanwhile.
 
+use super::metadata::xattrs_of;
+use crate::model::entry::Xattr;
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::fs::{File, Metadata};
@@ -56,6 +58,8 @@ pub struct Outcome {
     /// As of opening, before the first byte was read: what to take down. A change while reading
     /// then shows again at the next backup.
     pub metadata: Metadata,
+    /// Those of this very file, whatever lies at its path by now.
+    pub xattrs: io::Result<Vec<Xattr>>,
     /// Bytes read, holes among them.
     pub bytes: u64,
     /// Size or mtime moved while it was read, or it ended early: what was read may be of two
@@ -106,6 +110,14 @@ impl FileReader {
     /// As of opening.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Its extended attributes.
+    ///
+    /// # Errors
+    /// The system cannot read them.
+    pub fn xattrs(&self) -> io::Result<Vec<Xattr>> {
+        xattrs_of(&self.file)
     }
 
     /// Reads on, up to the size the file had when opened. `buffer` must not be empty.
@@ -160,10 +172,11 @@ impl FileReader {
     /// # Errors
     /// The system cannot tell.
     pub fn finish(self) -> Result<Outcome, ReadError> {
+        let xattrs = self.xattrs();
         let now = self.file.metadata().map_err(|source| self.failed(source))?;
         let key = |found: &Metadata| (found.len(), found.mtime(), found.mtime_nsec());
         let changed = key(&now) != key(&self.metadata) || self.position != self.metadata.len();
-        Ok(Outcome { metadata: self.metadata, bytes: self.position, changed })
+        Ok(Outcome { metadata: self.metadata, xattrs, bytes: self.position, changed })
     }
 
     /// Finds the next run of data; gives the length of the hole before it.

@@ -19,7 +19,7 @@ use walkdir::{DirEntry, IntoIter, WalkDir};
 const CACHE_TAG: (&str, &[u8]) = ("CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55");
 
 /// What a walk leaves out beside what the filter does.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WalkOptions {
     /// Of a folder marked by a `CACHEDIR.TAG`, keep only the folder and the tag. A source itself
     /// is taken whole.

@@ -10,7 +10,8 @@ use crate::model::id::RepositoryId;
 use crate::model::secret::SecretKey;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use rayon::iter::{ParallelExtend, repeat_n};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -140,8 +141,9 @@ impl Slot {
         let params = Params::new(memory_kib, passes, lanes, Some(64))
             .map_err(|error| FormatError::TooMuch(format!("key derivation: {error}")))?;
         let mut out = Zeroizing::new([0u8; 64]);
+        let mut memory = memory(params.block_count())?;
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(secret, &self.salt, out.as_mut_slice())
+            .hash_password_into_with_memory(secret, &self.salt, out.as_mut_slice(), &mut memory)
             .map_err(|error| FormatError::TooMuch(format!("key derivation: {error}")))?;
         let (mut wrapping, mut commitment) = ([0; 32], [0; 32]);
         wrapping.copy_from_slice(&out[..32]);
@@ -163,6 +165,17 @@ impl Slot {
         bytes.extend_from_slice(&self.salt);
         bytes
     }
+}
+
+/// The memory of a derivation, touched by all threads: the system takes as long to hand out 64 MiB
+/// as one pass over them takes.
+fn memory(blocks: usize) -> Result<Vec<Block>, FormatError> {
+    let mut memory = Vec::new();
+    memory
+        .try_reserve_exact(blocks)
+        .map_err(|error| FormatError::TooMuch(format!("memory for the key derivation: {error}")))?;
+    memory.par_extend(repeat_n(Block::default(), blocks));
+    Ok(memory)
 }
 
 struct Derived {

@@ -7,6 +7,7 @@ use crate::format::record::stream::split_blocks;
 use crate::format::record::{Body, MAX_RECORD_BYTES, ManifestRef, Record, SnapshotHead, Stream, object_id};
 use crate::format::{FormatError, names::RecordName};
 use crate::model::id::ObjectId;
+use crate::state::{Database, StateError};
 use crate::store::StoreError;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
@@ -45,6 +46,16 @@ fn info_of((object, time_ms, head, base, delta): SnapshotRow) -> Option<Snapshot
     })
 }
 
+/// The newest snapshot of a set that `state` knows, whether or not the repository is open.
+pub fn newest_of(state: &Database, host: &str, name: &str) -> Result<Option<SnapshotInfo>, StateError> {
+    let row = state.read("find the newest snapshot", |connection| {
+        let sql = "SELECT object, time_ms, head, base, delta FROM snapshots
+                   WHERE host = ?1 AND name = ?2 ORDER BY time_ms DESC, object DESC LIMIT 1";
+        connection.prepare_cached(sql)?.query_row((host, name), row_of).optional()
+    })?;
+    Ok(row.and_then(info_of))
+}
+
 impl Repository {
     /// All known snapshots, the oldest first. Does not ask the store.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, RepositoryError> {
@@ -57,12 +68,7 @@ impl Repository {
 
     /// The newest known snapshot of a set.
     pub fn newest_of(&self, host: &str, name: &str) -> Result<Option<SnapshotInfo>, RepositoryError> {
-        let row = self.state().read("find the newest snapshot", |connection| {
-            let sql = "SELECT object, time_ms, head, base, delta FROM snapshots
-                       WHERE host = ?1 AND name = ?2 ORDER BY time_ms DESC, object DESC LIMIT 1";
-            connection.prepare_cached(sql)?.query_row((host, name), row_of).optional()
-        })?;
-        Ok(row.and_then(info_of))
+        Ok(newest_of(self.state(), host, name)?)
     }
 
     /// The entries of a snapshot.

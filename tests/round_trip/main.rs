@@ -7,6 +7,7 @@
 mod support;
 
 mod any_tree;
+mod begun;
 mod oddities;
 mod patterns;
 mod regressions;

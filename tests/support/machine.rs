@@ -163,7 +163,7 @@ impl Machine {
         other
     }
 
-    fn means(&self) -> Means {
+    pub fn means(&self) -> Means {
         Means {
             store: self.store.clone(),
             state: self.state.clone(),

@@ -9,6 +9,7 @@ use crate::format::header::{Header, ObjectKind};
 use crate::format::keys::Keyring;
 use crate::format::seal::{Role, Sealer};
 use crate::model::id::{ObjectId, RepositoryId};
+use std::panic::resume_unwind;
 
 /// Opens single frames of one pack, with key material from the index and not from the server.
 /// Keeps its working memory.
@@ -60,11 +61,13 @@ impl<'k> FrameOpener<'k> {
 }
 
 /// Opens a whole pack, every frame of it, and returns how a record introduces it (with folder
-/// 0). Proves that all chunks can be had from exactly these bytes.
+/// 0). Proves that all chunks can be had from exactly these bytes. Shares the frames out to so many
+/// threads, of which the caller's is one.
 pub fn verify_pack(
     bytes: &[u8],
     keyring: &Keyring,
     repository: RepositoryId,
+    hands: usize,
 ) -> Result<PackEntry, FormatError> {
     let (sealer, header, index) = read_footer(bytes, keyring, repository)?;
     let entry = PackEntry {
@@ -75,15 +78,36 @@ pub fn verify_pack(
         salt: header.salt,
         index,
     };
-    let mut opener = FrameOpener::with_sealer(keyring, sealer)?;
+    let (first, pack) = (FrameOpener::with_sealer(keyring, sealer)?, &entry);
+    let share = |opener, hand| verify_frames(bytes, pack, opener, hand, hands.max(1));
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..hands)
+            .map(|hand| scope.spawn(move || share(FrameOpener::new(keyring, repository, pack)?, hand)))
+            .collect();
+        let mine = share(first, 0);
+        let theirs =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        theirs.fold(mine, Result::and)
+    })?;
+    Ok(entry)
+}
+
+/// Opens every frame whose number leaves `hand` when divided by `hands`.
+fn verify_frames(
+    bytes: &[u8],
+    entry: &PackEntry,
+    mut opener: FrameOpener<'_>,
+    hand: usize,
+    hands: usize,
+) -> Result<(), FormatError> {
     let mut plain = Vec::new();
-    for (number, at, frame) in entry.index.offsets() {
+    for (number, at, frame) in entry.index.offsets().skip(hand).step_by(hands) {
         let sealed = bytes
             .get(at as usize..at as usize + frame.sealed_len as usize)
             .ok_or(FormatError::Damaged("a pack is shorter than its frames"))?;
         opener.open(number, frame, sealed, &mut plain)?;
     }
-    Ok(entry)
+    Ok(())
 }
 
 fn read_footer(
@@ -143,7 +167,9 @@ mod tests {
     }
 
     fn verify(bytes: &[u8], keyring: &Keyring) -> Result<PackEntry, FormatError> {
-        verify_pack(bytes, keyring, REPOSITORY)
+        let alone = verify_pack(bytes, keyring, REPOSITORY, 1);
+        assert_eq!(verify_pack(bytes, keyring, REPOSITORY, 3), alone, "three find what one does");
+        alone
     }
 
     #[test]

@@ -160,12 +160,13 @@ impl Assembler {
         FrameJob { plain: plain.unwrap_or_default(), chunks: Vec::new() }
     }
 
-    /// Sends the pack that is open on its way and lets the sender know that it was the last.
-    pub(super) fn close(&self) -> Result<(), RepositoryError> {
+    /// Sends the pack that is open on its way and lets the sender know that it was the last. No
+    /// thread packs any more, so `hands` of them read it back.
+    pub(super) fn close(&self, hands: usize) -> Result<(), RepositoryError> {
         let last = self.lock_open().take();
         let sent = last.map_or(Ok(0), |pack| {
             self.shared.load().closed(&pack.0);
-            self.ship(pack)
+            self.ship(pack, hands)
         });
         self.packs.lock().unwrap_or_else(PoisonError::into_inner).take();
         sent.map(drop)
@@ -184,7 +185,7 @@ impl Assembler {
         while let Some(pack) = open.take_if(|(pack, _)| !pack.is_empty() && full(pack)) {
             self.shared.load().closed(&pack.0);
             drop(open);
-            waited += self.ship(pack)?;
+            waited += self.ship(pack, 1)?;
             let began = self.millis();
             open = self.lock_open();
             waited += self.millis() - began;
@@ -223,11 +224,11 @@ impl Assembler {
     }
 
     /// Sends a pack on its way, and returns for how many milliseconds it waited for a place.
-    fn ship(&self, (pack, token): (PackBuilder, Token)) -> Result<i64, RepositoryError> {
+    fn ship(&self, (pack, token): (PackBuilder, Token), hands: usize) -> Result<i64, RepositoryError> {
         if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
             return Ok(0);
         }
-        let FinishedPack { bytes, entry } = finish(&self.repository, pack)?;
+        let FinishedPack { bytes, entry } = finish(&self.repository, pack, hands)?;
         let began = self.millis();
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.

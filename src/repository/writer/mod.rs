@@ -280,14 +280,14 @@ impl PackWriter {
         // It may wait for the threads, which wait for the sending task: not on that task's thread.
         let last = tokio::task::spawn_blocking(move || {
             let closed = self.close_frame();
-            let Self { jobs, workers, assembler, .. } = self;
+            let Self { jobs, workers, assembler, options, .. } = self;
             drop(jobs);
             let died = workers.into_iter().filter_map(|worker| worker.join().err()).count();
             if died > 0 {
                 return Err(RepositoryError::Internal("a packing thread panicked".to_owned()));
             }
             closed?;
-            assembler.close()
+            assembler.close(options.threads)
         })
         .await;
         let sent = match upload {

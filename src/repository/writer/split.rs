@@ -88,17 +88,22 @@ impl Parts<'_> {
 
     fn close(&mut self) -> Result<(), RepositoryError> {
         let Some(pack) = self.open.take() else { return Ok(()) };
-        self.done.push(finish(self.repository, pack)?);
+        self.done.push(finish(self.repository, pack, 1)?);
         Ok(())
     }
 }
 
 /// Ends a pack and reads it back as a restore would: what bad memory spoilt is found here and not
-/// on the day of the restore.
-pub(super) fn finish(repository: &Repository, pack: PackBuilder) -> Result<FinishedPack, RepositoryError> {
+/// on the day of the restore. `hands` threads do it.
+pub(super) fn finish(
+    repository: &Repository,
+    pack: PackBuilder,
+    hands: usize,
+) -> Result<FinishedPack, RepositoryError> {
     let damaged = |reason| RepositoryError::damaged("a new pack, read back before sending,", reason);
     let finished = pack.finish().map_err(damaged)?;
-    let read_back = verify_pack(&finished.bytes, repository.keyring(), repository.id()).map_err(damaged)?;
+    let read_back =
+        verify_pack(&finished.bytes, repository.keyring(), repository.id(), hands).map_err(damaged)?;
     if read_back != finished.entry {
         return Err(damaged(FormatError::Damaged("it reads back as another one")));
     }
