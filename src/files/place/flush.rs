@@ -15,7 +15,13 @@ const FLUSH_EVERY: u64 = 64 << 20;
 pub struct Flusher {
     target: Arc<Target>,
     written: AtomicU64,
-    at_work: Mutex<Option<(SyncSender<()>, JoinHandle<Result<(), PlaceError>>)>>,
+    at_work: Mutex<Option<AtWork>>,
+}
+
+#[derive(Debug)]
+struct AtWork {
+    wake: SyncSender<()>,
+    thread: JoinHandle<Result<(), PlaceError>>,
 }
 
 impl Flusher {
@@ -28,7 +34,7 @@ impl Flusher {
             woken.iter().map(|()| flushed.sync()).fold(Ok(()), Result::and)
         });
         // Without a thread everything is flushed at the end.
-        let at_work = Mutex::new(thread.ok().map(|thread| (wake, thread)));
+        let at_work = Mutex::new(thread.ok().map(|thread| AtWork { wake, thread }));
         Self { target, written: AtomicU64::new(0), at_work }
     }
 
@@ -36,7 +42,7 @@ impl Flusher {
     pub fn wrote(&self, bytes: u64) {
         let before = self.written.fetch_add(bytes, Ordering::Relaxed);
         if before / FLUSH_EVERY < before.saturating_add(bytes) / FLUSH_EVERY
-            && let Some((wake, _)) = &*self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+            && let Some(AtWork { wake, .. }) = &*self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
         {
             // One that waits already will bring this along.
             let _ = wake.try_send(());
@@ -49,7 +55,7 @@ impl Flusher {
     /// The disk failed to take it, now or before.
     pub fn finish(&self) -> Result<(), PlaceError> {
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let before = at_work.map_or(Ok(()), |(wake, thread)| {
+        let before = at_work.map_or(Ok(()), |AtWork { wake, thread }| {
             drop(wake);
             thread.join().unwrap_or(Ok(()))
         });
