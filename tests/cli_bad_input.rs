@@ -203,7 +203,7 @@ fn a_descriptor_that_asks_for_100_gb_or_is_newer_or_is_not_ours() {
     for (from, to, words) in [
         ("\"memory_kib\": 65536", "\"memory_kib\": 104857600", "asks for too much"),
         ("\"format\": 1", "\"format\": 2", "newer filbert"),
-        ("\"average_bytes\": 262144", "\"average_bytes\": 524288", "seal does not open"),
+        ("\"average_bytes\": 131072", "\"average_bytes\": 262144", "seal does not open"),
         ("\"slots\"", "\"doors\"", "damaged"),
     ] {
         let (cli, _) = with_snapshot();

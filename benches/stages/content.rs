@@ -4,11 +4,10 @@ use crate::material::{noise, source_like};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use filbert::format::chunker::{Chunker, ChunkerParams};
+use filbert::format::cipher::{AwsLc, Cipher, RustCrypto, TAG_LEN};
 use filbert::format::frame::{FrameDecoder, FrameEncoder};
-use filbert::format::header::{Header, ObjectKind};
 use filbert::format::keys::Keyring;
 use filbert::format::pack::{ChunkEntry, FinishedPack, PackBuilder, verify_pack};
-use filbert::format::seal::{Role, Sealer};
 use filbert::model::entropy::SystemEntropy;
 use filbert::model::id::{RepositoryId, Salt};
 
@@ -24,9 +23,9 @@ fn keyring() -> Keyring {
     Keyring::generate(&SystemEntropy).unwrap()
 }
 
-#[divan::bench]
-fn chunking(bencher: Bencher<'_, '_>) {
-    let content = noise(1, PACK);
+#[divan::bench(args = ["source", "noise"])]
+fn chunking(bencher: Bencher<'_, '_>, kind: &str) {
+    let content = if kind == "noise" { noise(1, PACK) } else { source_like(1, PACK) };
     let chunker = Chunker::new(ChunkerParams::DEFAULT, keyring().chunker_key()).unwrap();
     bencher.counter(BytesCount::of_slice(&content)).bench_local(|| {
         let (mut rest, mut chunks) = (content.as_slice(), 0);
@@ -38,7 +37,7 @@ fn chunking(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench(args = [8 << 10, 256 << 10])]
+#[divan::bench(args = [8 << 10, 256 << 10, 1 << 20])]
 fn chunk_hashing(bencher: Bencher<'_, '_>, len: usize) {
     let (content, keyring) = (noise(1, len), keyring());
     bencher.counter(BytesCount::of_slice(&content)).bench_local(|| keyring.chunk_id(black_box(&content)));
@@ -67,28 +66,24 @@ fn frame_decoding(bencher: Bencher<'_, '_>, kind: &str) {
         .bench_local(|| decoder.decode(black_box(&encoded), FRAME, &mut decoded).unwrap());
 }
 
-/// The nonce is used again and again here, as nothing that is stored ever may.
-fn sealer() -> Sealer {
-    let header = Header { kind: ObjectKind::Pack, epoch: 0, repository: REPOSITORY, salt: Salt([2; 32]) };
-    Sealer::new(&keyring(), &header).unwrap()
+/// What a frame is bound to: a header.
+const BOUND: [u8; 64] = [4; 64];
+/// Used again and again here, as nothing that is stored ever may.
+const NONCE: [u8; 12] = [2; 12];
+
+#[divan::bench(types = [AwsLc, RustCrypto], args = [64 << 10, 1 << 20])]
+fn sealing<C: Cipher>(bencher: Bencher<'_, '_>, len: usize) {
+    let (cipher, mut part) = (C::new(&[3; 32]).unwrap(), noise(1, len));
+    bencher.counter(BytesCount::new(len)).bench_local(|| cipher.seal(NONCE, &BOUND, &mut part).unwrap());
 }
 
-#[divan::bench(args = [64 << 10, 1 << 20])]
-fn sealing(bencher: Bencher<'_, '_>, len: usize) {
-    let (sealer, mut object) = (sealer(), noise(1, len));
-    bencher.counter(BytesCount::new(len)).bench_local(|| {
-        object.truncate(len);
-        sealer.seal_tail(Role::Frame(0), &mut object, 0).unwrap();
-    });
-}
-
-#[divan::bench(args = [64 << 10, 1 << 20])]
-fn opening(bencher: Bencher<'_, '_>, len: usize) {
-    let (sealer, mut sealed, mut plain) = (sealer(), noise(1, len), Vec::new());
-    sealer.seal_tail(Role::Frame(0), &mut sealed, 0).unwrap();
+#[divan::bench(types = [AwsLc, RustCrypto], args = [64 << 10, 1 << 20])]
+fn opening<C: Cipher>(bencher: Bencher<'_, '_>, len: usize) {
+    let (cipher, mut part, mut plain) = (C::new(&[3; 32]).unwrap(), noise(1, len), Vec::new());
+    let tag: [u8; TAG_LEN] = cipher.seal(NONCE, &BOUND, &mut part).unwrap();
     bencher
         .counter(BytesCount::new(len))
-        .bench_local(|| sealer.open_into(Role::Frame(0), black_box(&sealed), &mut plain).unwrap());
+        .bench_local(|| cipher.open(NONCE, &BOUND, black_box(&part), &tag, &mut plain).unwrap());
 }
 
 /// A pack of about `PACK` plain bytes in source-like chunks.

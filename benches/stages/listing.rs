@@ -2,7 +2,7 @@
 //! made up beforehand, so that no server's work is measured.
 
 use divan::Bencher;
-use divan::counter::ItemsCount;
+use divan::counter::{BytesCount, ItemsCount};
 use filbert::model::clock::SystemClock;
 use filbert::store::{Store, WebdavOptions, WebdavStore};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -76,9 +76,11 @@ fn converse(mut stream: &TcpStream, answer: &[u8]) -> std::io::Result<()> {
 
 #[divan::bench(args = [10, 750])]
 fn webdav_listing(bencher: Bencher<'_, '_>, entries: usize) {
-    let options = WebdavOptions::new(serve(answer(entries)));
+    let answer = answer(entries);
+    let bytes = BytesCount::of_slice(&answer);
+    let options = WebdavOptions::new(serve(answer));
     let store = WebdavStore::new(&options, Arc::new(SystemClock)).unwrap();
-    bencher.counter(ItemsCount::new(entries)).bench_local(|| {
+    bencher.counter(ItemsCount::new(entries)).counter(bytes).bench_local(|| {
         let listing = RUNTIME.block_on(store.list("")).unwrap();
         assert_eq!((listing.entries.len(), listing.skipped), (entries, 0));
     });

@@ -2,6 +2,7 @@
 //! `docs/format.md` draws the layout.
 
 pub mod chunker;
+pub mod cipher;
 pub mod codec;
 pub mod descriptor;
 pub mod entries;

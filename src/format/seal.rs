@@ -5,15 +5,13 @@
 //! once. Sealing other bytes under the same salt, role and counter would lay both open.
 
 use super::FormatError;
+use super::cipher::{AwsLc, Cipher, NONCE_LEN};
 use super::header::Header;
 use super::keys::Keyring;
-use aes_gcm::aead::inout::InOutBuf;
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce};
 use zeroize::Zeroizing;
 
 /// Bytes that a seal adds.
-pub const TAG_LEN: usize = 16;
+pub use super::cipher::TAG_LEN;
 
 const OBJECT_KEY_CONTEXT: &str = "filbert 2026-11 object key v1";
 
@@ -31,14 +29,14 @@ pub enum Role {
 }
 
 impl Role {
-    fn nonce(self) -> [u8; 12] {
+    fn nonce(self) -> [u8; NONCE_LEN] {
         let (code, counter) = match self {
             Role::Frame(number) => (1, number),
             Role::Footer => (2, 0),
             Role::Trailer => (3, 0),
             Role::Record => (4, 0),
         };
-        let mut nonce = [0; 12];
+        let mut nonce = [0; NONCE_LEN];
         nonce[0] = code;
         nonce[8..].copy_from_slice(&counter.to_be_bytes());
         nonce
@@ -47,7 +45,7 @@ impl Role {
 
 /// Seals and opens the parts of one object.
 pub struct Sealer {
-    cipher: Aes256Gcm,
+    cipher: AwsLc,
     header: [u8; Header::LEN],
 }
 
@@ -60,16 +58,13 @@ impl Sealer {
         hasher.update(header.salt.as_bytes());
         hasher.update(header.repository.as_bytes());
         let key = Zeroizing::new(*hasher.finalize().as_bytes());
-        Ok(Self { cipher: Aes256Gcm::new((&*key).into()), header: header.to_bytes() })
+        Ok(Self { cipher: AwsLc::new(&key)?, header: header.to_bytes() })
     }
 
     /// Seals `object[start..]` in place and appends the tag.
     pub fn seal_tail(&self, role: Role, object: &mut Vec<u8>, start: usize) -> Result<(), FormatError> {
         let plain = object.get_mut(start..).ok_or(FormatError::Unwritable("an empty part"))?;
-        let tag = self
-            .cipher
-            .encrypt_inout_detached(&Nonce::from(role.nonce()), &self.header, InOutBuf::from(plain))
-            .map_err(|_| FormatError::Unwritable("more than AES-GCM can seal at once"))?;
+        let tag = self.cipher.seal(role.nonce(), &self.header, plain)?;
         object.extend_from_slice(&tag);
         Ok(())
     }
@@ -77,16 +72,7 @@ impl Sealer {
     /// Opens `sealed` into `plain`, whose old content is dropped.
     pub fn open_into(&self, role: Role, sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), FormatError> {
         let (body, tag) = sealed.split_last_chunk::<TAG_LEN>().ok_or(FormatError::Unsealed)?;
-        plain.clear();
-        plain.extend_from_slice(body);
-        self.cipher
-            .decrypt_inout_detached(
-                &Nonce::from(role.nonce()),
-                &self.header,
-                InOutBuf::from(plain.as_mut_slice()),
-                tag.into(),
-            )
-            .map_err(|_| FormatError::Unsealed)
+        self.cipher.open(role.nonce(), &self.header, body, tag, plain)
     }
 
     /// Opens `sealed`.

@@ -43,7 +43,7 @@ impl Change {
 const BLOCK_BYTES: usize = 512 << 10;
 /// The most plain bytes that a block may unpack to: a file of 1 TB fits.
 const MAX_BLOCK_BYTES: u64 = 256 << 20;
-/// The most chunk ids in a block: a file of 2 TB in chunks of 256 KiB fits.
+/// The most chunk ids in a block: a file of 1 TB in chunks of 128 KiB fits.
 const MAX_BLOCK_IDS: usize = 8 << 20;
 const MAX_XATTRS: u64 = 4096;
 const MAX_XATTR_BYTES: usize = 1 << 20;
