@@ -7,6 +7,7 @@ use crate::progress::{Event, Problem};
 use crate::repository::RepositoryError;
 use crate::repository::snapshots::SnapshotInfo;
 use crate::repository::writer::Sending;
+use crate::state::Spool;
 use crate::state::meta::Meta;
 use crate::store::ErrorKind;
 
@@ -137,10 +138,10 @@ impl BackupService {
         options: &BackupOptions,
         newest: &SnapshotInfo,
     ) -> Result<Option<Manifest>, BackupError> {
-        let base = self.repository.manifest_stream(&newest.base).await?;
+        let base = self.repository.manifest_blocks(&newest.base).await?;
         let delta = match &newest.delta {
-            Some(delta) => self.repository.manifest_stream(delta).await?,
-            None => Vec::new(),
+            Some(delta) => self.repository.manifest_blocks(delta).await?,
+            None => Spool::default(),
         };
         let ids = (newest.id, newest.base, newest.delta);
         self.manifests.keep_streams(&options.set, ids, &base, &delta)?;

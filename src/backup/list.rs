@@ -4,14 +4,16 @@
 use super::before::Before;
 use super::scan::Scanned;
 use super::{BackupError, BackupService};
-use crate::format::entries::{Block, BlockWriter, Change, Merge};
+use crate::format::entries::{BlockWriter, Change, Merge};
 use crate::format::record::stream::join_blocks;
 use crate::format::record::{ManifestRef, SnapshotKind};
-use crate::manifest::{Kept, ManifestError, changes};
+use crate::manifest::{Kept, ManifestError};
 use crate::model::id::ObjectId;
 use crate::model::set::SetId;
 use crate::repository::RepositoryError;
 use crate::repository::writer::Sending;
+use crate::state::Spool;
+use std::sync::Arc;
 
 /// A delta larger than this share of its base makes a new base.
 const BASE_SHARE: u64 = 4;
@@ -21,9 +23,9 @@ const SMALL_DELTA: u64 = 64 << 10;
 /// The list of files that goes into a record.
 pub(super) enum List {
     /// All entries.
-    Base(Vec<Block>),
+    Base(Arc<Spool>),
     /// What differs from the base in this record.
-    Delta(ObjectId, Vec<Block>),
+    Delta(ObjectId, Arc<Spool>),
     /// Nothing differs from this record's list, which has this base.
     Same { record: ObjectId, base: ObjectId },
 }
@@ -47,33 +49,38 @@ impl BackupService {
     ) -> Result<List, BackupError> {
         let blocks = std::mem::take(&mut scanned.blocks);
         let Some(manifest) = before.manifest.as_ref().filter(|_| !whole) else {
-            return Ok(List::Base(blocks));
+            return Ok(List::Base(Arc::new(blocks)));
         };
         if !scanned.differs {
             let record = manifest.delta.unwrap_or(manifest.base);
             return Ok(List::Same { record, base: manifest.base });
         }
-        let delta_bytes: u64 = blocks.iter().map(|block| block.bytes.len() as u64).sum();
+        let delta_bytes = blocks.bytes();
         let rebase =
             may_rebase && delta_bytes > SMALL_DELTA && delta_bytes * BASE_SHARE > manifest.base_bytes;
         let mut base = BlockWriter::default();
-        let mut base_blocks = Vec::new();
+        let mut base_blocks = self.repository.state().spool();
         let mut entries = 0;
         let unwritable = |reason| RepositoryError::damaged("the list of files", reason);
-        for merged in Merge::new(self.manifests.base(manifest), changes(&blocks)) {
+        for merged in Merge::new(self.manifests.base(manifest), blocks.changes()) {
             let Some(entry) = merged.map_err(ManifestError::Entry)?.into_now() else { continue };
             entries += 1;
-            if rebase {
-                base_blocks.extend(base.push(&Change::Put(entry)).map_err(unwritable)?);
+            if rebase && let Some(full) = base.push(&Change::Put(entry)).map_err(unwritable)? {
+                base_blocks.push(full.bytes)?;
             }
         }
-        base_blocks.extend(base.finish().map_err(unwritable)?);
+        if let Some(last) = base.finish().map_err(unwritable)? {
+            base_blocks.push(last.bytes)?;
+        }
         // What is replayed on the day of the restore must be what was found today.
         if entries != scanned.tally.entries {
             let reason = format!("the list replays to {entries} entries of {}", scanned.tally.entries);
             return Err(RepositoryError::Internal(reason).into());
         }
-        Ok(if rebase { List::Base(base_blocks) } else { List::Delta(manifest.base, blocks) })
+        Ok(match rebase {
+            true => List::Base(Arc::new(base_blocks)),
+            false => List::Delta(manifest.base, Arc::new(blocks)),
+        })
     }
 
     /// Puts a long list into packs.
@@ -82,9 +89,13 @@ impl BackupService {
         list: &List,
         sending: &Sending,
     ) -> Result<ManifestRef, BackupError> {
-        let place = async |blocks: &[Block]| {
-            let bytes = join_blocks(blocks.iter().map(|block| &block.bytes[..]));
-            self.repository.place_stream(sending, bytes).await
+        let place = async |blocks: &Arc<Spool>| {
+            let blocks = blocks.clone();
+            let joined = (0..blocks.len()).map_while(move |number| {
+                let block = blocks.block(number)?;
+                Some(block.map(|block| join_blocks([&block[..]])).map_err(RepositoryError::from))
+            });
+            self.repository.place_stream(sending, joined).await
         };
         Ok(match list {
             List::Base(blocks) => ManifestRef::Base(place(blocks).await?),
@@ -95,9 +106,10 @@ impl BackupService {
 
     /// Keeps the new state of the set, to compare with next time.
     pub(super) fn keep(&self, set: &SetId, id: ObjectId, list: &List, doubt: i64) -> Result<(), BackupError> {
+        let nothing = Spool::default();
         let (base, delta, base_blocks, delta_blocks) = match list {
-            List::Base(blocks) => (id, None, Some(&blocks[..]), Some(&[][..])),
-            List::Delta(base, blocks) => (*base, Some(id), None, Some(&blocks[..])),
+            List::Base(blocks) => (id, None, Some(&**blocks), Some(&nothing)),
+            List::Delta(base, blocks) => (*base, Some(id), None, Some(&**blocks)),
             List::Same { record, base } => (*base, (record != base).then_some(*record), None, None),
         };
         let kept = Kept { snapshot: id, base, delta, base_blocks, delta_blocks, doubt };

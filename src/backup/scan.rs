@@ -16,6 +16,7 @@ use crate::model::entry::{Entry, Metadata, Node, Piece};
 use crate::model::path::EntryPath;
 use crate::progress::{Event, FileAction, Observer, Problem};
 use crate::repository::{Cancel, RepositoryError};
+use crate::state::Spool;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::iter::Peekable;
@@ -37,7 +38,7 @@ pub(super) struct ScanOptions {
 #[derive(Default)]
 pub(super) struct Scanned {
     /// Changes to the base, or all entries.
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Spool,
     /// Whether anything differs from the last state.
     pub(super) differs: bool,
     pub(super) tally: Tally,
@@ -111,7 +112,8 @@ impl<'a> Scan<'a> {
         while let Some(merged) = known.next().transpose()? {
             self.gone(&merged)?;
         }
-        self.found.blocks.extend(self.blocks.finish().map_err(unwritable)?);
+        let last = self.blocks.finish().map_err(unwritable)?;
+        self.put_aside(last)?;
         Ok(self.found)
     }
 
@@ -229,8 +231,11 @@ impl<'a> Scan<'a> {
 
     fn push(&mut self, change: &Change) -> Result<(), BackupError> {
         let full = self.blocks.push(change).map_err(unwritable)?;
-        self.found.blocks.extend(full);
-        Ok(())
+        self.put_aside(full)
+    }
+
+    fn put_aside(&mut self, block: Option<Block>) -> Result<(), BackupError> {
+        block.map_or(Ok(()), |block| Ok(self.found.blocks.push(block.bytes)?))
     }
 
     pub(super) fn problem(&mut self, subject: String, message: String) {

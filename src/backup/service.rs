@@ -11,7 +11,6 @@ use super::sink::{ChunkSink, DrySink};
 use super::sources::{self, Chosen};
 use super::{BackupError, BackupOptions, BackupOutcome};
 use crate::files::ahead::WalkAhead;
-use crate::format::pack::PackEntry;
 use crate::format::record::snapshot::MAX_PROBLEMS;
 use crate::format::record::{IndexRef, ManifestRef, Snapshot, SnapshotHead, SnapshotKind, SnapshotState};
 use crate::manifest::Manifests;
@@ -19,7 +18,7 @@ use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Stage};
 use crate::repository::cost::Cost;
 use crate::repository::writer::{PackWriter, Sending, fitting};
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::{KnownPack, Repository, RepositoryError};
 use crate::store::TrafficCount;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -49,7 +48,7 @@ struct Made {
     list: List,
     manifest: ManifestRef,
     index: IndexRef,
-    packs: Vec<PackEntry>,
+    packs: Vec<KnownPack>,
 }
 
 impl BackupService {
@@ -257,11 +256,11 @@ impl BackupService {
             return Ok(true);
         };
         let pack_bytes = options.writer.pack_bytes as u64;
-        let changes: u64 = scanned.blocks.iter().map(|block| block.bytes.len() as u64).sum();
+        let changes = scanned.blocks.bytes();
         let base = Cost::of_stream(manifest.base_bytes.saturating_add(changes), pack_bytes);
         let packs = self.repository.packs_of_run(&sending.run)?;
         let folders: BTreeSet<_> = packs.iter().map(|pack| pack.folder).collect();
-        let index = Cost::of_stream(PackEntry::write_all(&packs).len() as u64, pack_bytes);
+        let index = Cost::of_stream(packs.iter().map(|pack| pack.entry_bytes).sum(), pack_bytes);
         let commit = self.repository.commit_requests()? + folders.len() as u64;
         let cost = Cost {
             requests: base.requests.saturating_add(index.requests).saturating_add(commit),
@@ -298,7 +297,7 @@ impl BackupService {
             spent: (spent.total(), spent.bytes_up),
             commit_requests: repository.commit_requests()?,
             leftover_folders: folders.len() as u64,
-            leftover_index: PackEntry::write_all(&leftovers).len() as u64,
+            leftover_index: leftovers.iter().map(|pack| pack.entry_bytes).sum(),
             head_bytes: head_bytes as u64,
             inline_bytes: repository.inline_bytes(&options.writer)? as u64,
             pack_bytes: repository
@@ -337,8 +336,10 @@ impl BackupService {
             ignore_inode: options.ignore_inode,
             cancel: options.cancel.clone(),
         };
+        let blocks = self.repository.state().spool();
         let scanning = tokio::task::spawn_blocking(move || {
             let mut scan = Scan::new(scan_options, reader, &mut sink, clock, observer);
+            scan.found.blocks = blocks;
             let read = first.map_or(Ok(()), |(walk, known)| scan.read_by_worth(walk, known));
             let scanned = read.and_then(|()| scan.run(walk, known));
             (scanned, sink)

@@ -6,7 +6,7 @@ use crate::format::FormatError;
 use crate::format::pack::{PackEntry, verify_pack};
 use crate::model::id::ObjectId;
 use crate::progress::{Event, Observer};
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::{KnownPack, Repository, RepositoryError};
 use crate::store::ErrorKind;
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
@@ -24,9 +24,9 @@ pub(super) fn sample_size(packs: usize, percent: f64) -> usize {
 /// So many percent of the packs, at least one, chosen at random.
 pub(super) fn sample(
     repository: &Repository,
-    mut packs: Vec<Arc<PackEntry>>,
+    mut packs: Vec<KnownPack>,
     percent: f64,
-) -> Result<Vec<Arc<PackEntry>>, RepositoryError> {
+) -> Result<Vec<KnownPack>, RepositoryError> {
     let wanted = sample_size(packs.len(), percent);
     for at in 0..wanted {
         let other = at + (repository.random_number()? % (packs.len() - at) as u64) as usize;
@@ -39,7 +39,7 @@ pub(super) fn sample(
 /// Reads these packs but for those that are known to be missing or cut.
 pub(super) async fn read(
     repository: &Repository,
-    packs: Vec<Arc<PackEntry>>,
+    packs: Vec<KnownPack>,
     known_bad: BTreeSet<ObjectId>,
     options: &CheckOptions,
     observer: &dyn Observer,
@@ -49,12 +49,13 @@ pub(super) async fn read(
     let reading = futures_util::stream::iter(wanted).map(|pack| {
         let repository = repository.clone();
         let task = tokio::spawn(async move {
+            let pack = repository.pack(pack.number)?;
             let mut read = read_one(&repository, &pack).await;
             if matches!(&read, Ok(Some(_))) {
                 // It may have been spoilt on the way.
                 read = read_one(&repository, &pack).await;
             }
-            (pack, read)
+            Ok::<_, RepositoryError>((pack, read?))
         });
         async { task.await.map_err(|error| RepositoryError::Internal(error.to_string())) }
     });
@@ -64,11 +65,11 @@ pub(super) async fn read(
         if options.cancel.is_cancelled() {
             return Err(RepositoryError::Cancelled);
         }
-        let (pack, read) = next?;
+        let (pack, read) = next??;
         outcome.packs_read += 1;
         outcome.bytes_read += pack.size;
         observer.event(Event::Advanced { files: 1, bytes: pack.size });
-        if let Some(reason) = read? {
+        if let Some(reason) = read {
             damage.push(Damage { pack, reason });
         }
     }

@@ -1,6 +1,6 @@
 //! What a check will cost, before it is made: from what the local state knows of the log and packs.
 
-use super::{CheckOptions, CheckService, ReadData, data, structure};
+use super::{CheckOptions, CheckService, ReadData, data};
 use crate::progress::Problem;
 use crate::repository::decide;
 use crate::repository::{Repository, RepositoryError};
@@ -28,7 +28,7 @@ impl CheckService {
     pub async fn plan(&self, options: &CheckOptions) -> Result<CheckPlan, RepositoryError> {
         let repository = &self.repository;
         let problems = repository.catch_up().await?;
-        let packs = structure::packs(repository)?;
+        let packs = repository.recorded_packs()?;
         let snapshots = repository.snapshots()?;
         let (cost, looked_at) = repository.cost_of_look()?;
         let mut plan = CheckPlan {

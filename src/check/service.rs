@@ -34,7 +34,7 @@ impl CheckService {
                 outcome.problems.push(problem);
             }
         }
-        let packs = structure::packs(repository)?;
+        let packs = repository.recorded_packs()?;
         outcome.packs = packs.len() as u64;
         let mut damage: Vec<Damage> = structure::check(repository, &packs, &look, &mut outcome).await?;
 

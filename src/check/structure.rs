@@ -5,25 +5,18 @@ use super::CheckOutcome;
 use super::suffering::Damage;
 use crate::format::descriptor::MAX_DESCRIPTOR_BYTES;
 use crate::format::names;
-use crate::format::pack::PackEntry;
 use crate::progress::Problem;
 use crate::repository::log::Look;
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::{KnownPack, Repository, RepositoryError};
 use crate::state::meta::Meta;
 use crate::store::ErrorKind;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-/// All packs that records introduce.
-pub(super) fn packs(repository: &Repository) -> Result<Vec<Arc<PackEntry>>, RepositoryError> {
-    repository.recorded_packs()?.into_iter().map(|number| repository.pack(number)).collect()
-}
 
 /// Goes through the listings of descriptor, records and packs. What `look` has listed is not asked
 /// for again.
 pub(super) async fn check(
     repository: &Repository,
-    packs: &[Arc<PackEntry>],
+    packs: &[KnownPack],
     look: &Look,
     outcome: &mut CheckOutcome,
 ) -> Result<Vec<Damage>, RepositoryError> {
@@ -41,7 +34,7 @@ pub(super) async fn check(
     records(repository, look, outcome).await?;
 
     let mut damage = Vec::new();
-    let mut by_folder: BTreeMap<u32, Vec<&Arc<PackEntry>>> = BTreeMap::new();
+    let mut by_folder: BTreeMap<u32, Vec<&KnownPack>> = BTreeMap::new();
     packs.iter().for_each(|pack| by_folder.entry(pack.folder).or_default().push(pack));
     let unrecorded: BTreeSet<_> =
         repository.unrecorded_packs()?.iter().map(|pack| pack.object.to_string()).collect();
@@ -57,10 +50,11 @@ pub(super) async fn check(
                 Ok(size) if size == pack.size => {}
                 Ok(size) => {
                     let reason = format!("it has {size} bytes instead of {}", pack.size);
-                    damage.push(Damage { pack: pack.clone(), reason });
+                    damage.push(Damage { pack: repository.pack(pack.number)?, reason });
                 }
                 Err(error) if error.is_not_found() => {
-                    damage.push(Damage { pack: pack.clone(), reason: "it is missing".to_owned() });
+                    let reason = "it is missing".to_owned();
+                    damage.push(Damage { pack: repository.pack(pack.number)?, reason });
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -90,14 +90,7 @@ pub(super) async fn tell(
                 continue;
             }
         };
-        let listed = match entries.iter() {
-            Ok(listed) => listed,
-            Err(reason) => {
-                outcome.problems.push(unreadable(reason.to_string()));
-                continue;
-            }
-        };
-        for entry in listed {
+        for entry in entries.iter() {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {

@@ -41,9 +41,8 @@ pub(super) async fn run(session: &Session, wish: &LsArguments) -> Result<Exit, C
     let wanted = wish.path.as_ref().map(|path| Wanted::new(path.as_bytes(), root.as_ref()));
     session.display.finish();
 
-    let unreadable = |reason| CliError::failed(format!("list snapshot {}", snapshot.id.short()), reason);
     let (mut shown, mut refused) = (0_u64, 0_u64);
-    for entry in entries.iter().map_err(unreadable)? {
+    for entry in entries.iter() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {

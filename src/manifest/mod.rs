@@ -2,11 +2,10 @@
 //! as on the remote. A cache: it can be had again from the records.
 
 use crate::format::FormatError;
-use crate::format::entries::{Block, BlockReader, Change, EntryError, Merge, Merged};
-use crate::format::record::stream::split_blocks;
+use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
 use crate::model::id::ObjectId;
 use crate::model::set::SetId;
-use crate::state::{Database, StateError};
+use crate::state::{Database, Spool, StateError};
 use rusqlite::{OptionalExtension, Transaction};
 use std::sync::Arc;
 
@@ -49,9 +48,9 @@ pub struct Kept<'a> {
     /// The record that holds its delta.
     pub delta: Option<ObjectId>,
     /// Blocks of a new base; none where the kept base stands.
-    pub base_blocks: Option<&'a [Block]>,
+    pub base_blocks: Option<&'a Spool>,
     /// Blocks of the delta; none where the kept delta stands.
-    pub delta_blocks: Option<&'a [Block]>,
+    pub delta_blocks: Option<&'a Spool>,
     /// The state's count of doubts when all chunks were known.
     pub doubt: i64,
 }
@@ -146,12 +145,14 @@ impl Manifests {
         &self,
         set: &SetId,
         (snapshot, base, delta): (ObjectId, ObjectId, Option<ObjectId>),
-        base_stream: &[u8],
-        delta_stream: &[u8],
+        base_blocks: &Spool,
+        delta_blocks: &Spool,
     ) -> Result<(), ManifestError> {
-        let base_blocks = blocks_of(base_stream)?;
-        let delta_blocks = blocks_of(delta_stream)?;
-        let (base_blocks, delta_blocks) = (Some(&base_blocks[..]), Some(&delta_blocks[..]));
+        // What cannot be read must not be kept: it would be fetched again for ever.
+        for block in base_blocks.blocks().chain(delta_blocks.blocks()) {
+            BlockReader::new(&block?).map_err(EntryError::from)?;
+        }
+        let (base_blocks, delta_blocks) = (Some(base_blocks), Some(delta_blocks));
         Ok(self.keep(set, &Kept { snapshot, base, delta, base_blocks, delta_blocks, doubt: -1 })?)
     }
 
@@ -175,35 +176,13 @@ impl Manifests {
     }
 }
 
-/// The changes in blocks.
-pub fn changes(blocks: &[Block]) -> impl Iterator<Item = Result<Change, EntryError>> + '_ {
-    blocks.iter().flat_map(|block| {
-        let (reader, error) = match BlockReader::new(&block.bytes) {
-            Ok(reader) => (Some(reader), None),
-            Err(error) => (None, Some(Err(error.into()))),
-        };
-        error.into_iter().chain(reader.into_iter().flatten())
-    })
-}
-
-fn blocks_of(stream: &[u8]) -> Result<Vec<Block>, ManifestError> {
-    let blocks = split_blocks(stream).map_err(EntryError::from)?;
-    let mut kept = Vec::new();
-    for bytes in blocks {
-        let first = BlockReader::new(bytes).map_err(EntryError::from)?.find_map(Result::ok);
-        if let Some(first) = first {
-            kept.push(Block { first: first.path().clone(), bytes: bytes.to_vec() });
-        }
-    }
-    Ok(kept)
-}
-
-fn replace(transaction: &Transaction<'_>, id: i64, part: i64, blocks: &[Block]) -> rusqlite::Result<()> {
+fn replace(transaction: &Transaction<'_>, id: i64, part: i64, blocks: &Spool) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM manifest_blocks WHERE manifest = ?1 AND part = ?2", (id, part))?;
-    let sql = "INSERT INTO manifest_blocks VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO manifest_blocks VALUES (?1, ?2, ?3, x'', ?4)";
     let mut insert = transaction.prepare_cached(sql)?;
-    for (number, block) in blocks.iter().enumerate() {
-        insert.execute((id, part, number as i64, block.first.as_bytes(), &block.bytes))?;
+    for (number, block) in blocks.blocks().enumerate() {
+        let block = block.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        insert.execute((id, part, number as i64, &block[..]))?;
     }
     Ok(())
 }

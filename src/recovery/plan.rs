@@ -60,10 +60,8 @@ impl Planner {
         let short = self.options.snapshot.id.short();
         let root = root_of(&self.options.snapshot)?;
         let filter = Filter::new(&self.options.includes, &self.options.excludes)?;
-        let entries =
-            entries.iter().map_err(|reason| RecoveryError::Manifest { snapshot: short.clone(), reason })?;
         let report = self.report.clone();
-        let readable = entries.filter_map(|entry| match entry {
+        let readable = entries.iter().filter_map(|entry| match entry {
             Ok(entry) => Some(entry),
             Err(error) => {
                 report.problem(short.clone(), format!("an entry is left out: {error}"));

@@ -5,11 +5,13 @@ use super::index::{self, Origin};
 use super::log::{Look, kind_word, record_name};
 use super::snapshots::manifest_parts;
 use super::{Repository, RepositoryError};
+use crate::format::FormatError;
 use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
 use crate::format::record::{Body, Head, IndexRef, Record, Snapshot};
 use crate::model::id::WriterId;
 use crate::progress::Problem;
+use crate::state::StateError;
 use crate::state::meta::Meta;
 use futures_util::StreamExt;
 use rusqlite::Transaction;
@@ -148,19 +150,22 @@ impl Repository {
         origin: Origin,
     ) -> Result<(), RepositoryError> {
         let damaged = |reason| RepositoryError::damaged(path, reason);
-        self.add_packs(&index.inline_packs().map_err(damaged)?, origin)?;
+        self.add_packs(&index.inline, origin).map_err(damaged)??;
         if !index.chunks.is_empty() {
             let bytes = self.read_chunks(&index.chunks).await?;
-            self.add_packs(&PackEntry::read_all(&bytes).map_err(damaged)?, origin)?;
+            self.add_packs(&bytes, origin).map_err(damaged)??;
         }
         Ok(())
     }
 
-    fn add_packs(&self, packs: &[PackEntry], origin: Origin) -> Result<(), RepositoryError> {
-        self.state().write("take packs into the index", |transaction| {
-            packs.iter().try_for_each(|pack| index::add_pack(transaction, pack, origin))
-        })?;
-        Ok(())
+    /// Adds all of these packs or, if one cannot be read, none. One is in memory at a time.
+    fn add_packs(&self, written: &[u8], origin: Origin) -> Result<Result<(), StateError>, FormatError> {
+        PackEntry::each(written).try_for_each(|pack| pack.map(drop))?;
+        let readable = PackEntry::each(written).filter_map(Result::ok);
+        Ok(self.state().write("take packs into the index", |transaction| {
+            let mut packs = readable;
+            packs.try_for_each(|pack| index::add_pack(transaction, &pack, origin))
+        }))
     }
 }
 

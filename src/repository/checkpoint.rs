@@ -6,7 +6,7 @@
 use super::catalog::as_problem;
 use super::index::Origin;
 use super::writer::Sending;
-use super::{Repository, RepositoryError, decide};
+use super::{KnownPack, Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
@@ -23,10 +23,16 @@ const MAX_COVERED_BYTES: u64 = 256 << 20;
 /// A checkpoint that counts: its numbered folder, name, weight, and what is merged into it.
 pub(super) type StandingCheckpoint = (u32, RecordName, u64, Vec<ObjectId>);
 
+/// A pack's entry, written: what lies in all packs may be more than there should be in memory.
+enum Entry {
+    InState(KnownPack),
+    Written(Vec<u8>),
+}
+
 /// What goes into a new checkpoint.
 struct Folded {
     covered: Vec<Covered>,
-    packs: BTreeMap<ObjectId, PackEntry>,
+    packs: BTreeMap<ObjectId, Entry>,
     standing: Vec<StandingCheckpoint>,
     merged: Vec<ObjectId>,
     weight: u64,
@@ -51,13 +57,20 @@ impl Repository {
         let damaged = |reason| RepositoryError::damaged("a new checkpoint", reason);
         let listed = postcard::to_stdvec(&folded.covered)
             .map_err(|_| damaged(FormatError::Unwritable("its list of snapshots")))?;
-        let covered = self.place_stream(sending, squeeze(&listed, 5).map_err(damaged)?).await?;
+        let covered =
+            self.place_stream(sending, std::iter::once(squeeze(&listed, 5).map_err(damaged))).await?;
         if let Stream::Chunks(chunks) = &covered {
             let more = self.packs_with(chunks)?;
-            folded.packs.extend(more.into_iter().map(|pack| (pack.object, pack)));
+            folded.packs.extend(more.into_iter().map(|pack| (pack.object, Entry::InState(pack))));
         }
-        let packs: Vec<_> = folded.packs.into_values().collect();
-        let (index, tail) = self.place_index(sending, &packs).await?;
+        let mut introduced: Vec<_> = folded.packs.keys().copied().collect();
+        let repository = self.clone();
+        let entries = folded.packs.into_values().map(move |entry| match entry {
+            Entry::InState(pack) => repository.encoded_entry(&pack),
+            Entry::Written(bytes) => Ok(bytes),
+        });
+        let (index, tail) = self.place_entries(sending, entries).await?;
+        introduced.extend(tail.iter().map(|pack| pack.object));
         let unproven = self.unproven_packs(&self.packs_of_run(&sending.run)?).await?;
         if !unproven.is_empty() {
             let object = format!("{} packs of a checkpoint", unproven.len());
@@ -75,7 +88,6 @@ impl Repository {
             merged: folded.merged,
             weight: folded.weight,
         };
-        let introduced: Vec<_> = packs.iter().chain(&tail).map(|pack| pack.object).collect();
         self.publish(&publishing, Body::Checkpoint(Box::new(body)), &introduced, 0).await?;
         self.state().write("note what a checkpoint covers", |transaction| {
             let mut update =
@@ -93,9 +105,12 @@ impl Repository {
         covered: Vec<Covered>,
         problems: &mut Vec<Problem>,
     ) -> Result<Folded, RepositoryError> {
-        let packs: BTreeMap<_, _> =
-            self.uncovered_packs()?.into_iter().map(|pack| (pack.object, pack)).collect();
-        let weight = weight_of(&covered, packs.values());
+        let mut weight = weight_of(&covered, std::iter::empty());
+        let mut packs = BTreeMap::new();
+        for pack in self.uncovered_packs()? {
+            weight += weight_of(&[], std::iter::once(&*self.pack(pack.number)?));
+            packs.insert(pack.object, Entry::InState(pack));
+        }
         let mut folded = Folded { covered, packs, standing: Vec::new(), merged: Vec::new(), weight };
         let mut older = self.standing_checkpoints()?;
         older.sort_by_key(|(_, name, weight, _)| (*weight, *name));
@@ -109,7 +124,10 @@ impl Repository {
             match self.contents_of(folder, &name).await {
                 Ok((covered, packs)) => {
                     folded.covered.extend(covered);
-                    folded.packs.extend(packs.into_iter().map(|pack| (pack.object, pack)));
+                    for pack in packs {
+                        let written = Entry::Written(PackEntry::write_all(std::slice::from_ref(&pack)));
+                        folded.packs.insert(pack.object, written);
+                    }
                     folded.merged.push(name.object);
                     folded.weight += weight;
                 }

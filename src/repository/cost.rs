@@ -50,6 +50,7 @@ impl Repository {
         }
         let mut index = 0;
         for pack in self.uncovered_packs()? {
+            let pack = self.pack(pack.number)?;
             let chunks: usize = pack.index.frames.iter().map(|frame| frame.chunks.len()).sum();
             index += PACK_BYTES + pack.index.frames.len() as u64 * FRAME_BYTES + chunks as u64 * CHUNK_BYTES;
         }

@@ -35,7 +35,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    const UNRECORDED: i64 = 0;
+    pub(super) const UNRECORDED: i64 = 0;
     pub(super) const RECORDED: i64 = 1;
 
     fn columns(&self) -> (i64, Option<&[u8]>, i64) {
@@ -188,38 +188,6 @@ impl Repository {
             select.query_row([number], |row| row.get(0))
         })?;
         entry_of(&bytes).map(Arc::new)
-    }
-
-    /// Numbers and objects of all packs that records introduce.
-    pub fn recorded_packs(&self) -> Result<Vec<i64>, StateError> {
-        self.state().read("list the packs", |connection| {
-            connection
-                .prepare_cached("SELECT id FROM packs WHERE recorded > 0 OR doubted ORDER BY id")?
-                .query_map([], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// The packs of a run that no record introduces yet.
-    pub fn packs_of_run(&self, run: &Run) -> Result<Vec<PackEntry>, RepositoryError> {
-        self.packs_where("SELECT entry FROM packs WHERE recorded = 0 AND run = ?1 ORDER BY id", run.id())
-    }
-
-    /// The packs that no record introduces yet, of all runs of this machine.
-    pub fn unrecorded_packs(&self) -> Result<Vec<PackEntry>, RepositoryError> {
-        self.packs_where("SELECT entry FROM packs WHERE recorded = ?1 ORDER BY id", Origin::UNRECORDED)
-    }
-
-    /// The packs that a record introduces and no checkpoint.
-    pub(super) fn uncovered_packs(&self) -> Result<Vec<PackEntry>, RepositoryError> {
-        self.packs_where("SELECT entry FROM packs WHERE recorded = ?1 ORDER BY id", Origin::RECORDED)
-    }
-
-    fn packs_where(&self, sql: &'static str, value: i64) -> Result<Vec<PackEntry>, RepositoryError> {
-        let entries: Vec<Vec<u8>> = self.state().read("list packs", |connection| {
-            connection.prepare_cached(sql)?.query_map([value], |row| row.get(0))?.collect()
-        })?;
-        entries.iter().map(|bytes| entry_of(bytes)).collect()
     }
 
     /// Notes which packs are bad and which, of those looked at, are not (any more). What is bad is

@@ -9,6 +9,7 @@ pub mod decide;
 pub mod error;
 mod fetch;
 pub mod index;
+pub mod known;
 pub mod log;
 pub mod mend;
 pub mod open;
@@ -27,6 +28,7 @@ pub mod writer;
 pub use crate::format::descriptor::InitOptions;
 pub use crate::model::cancel::Cancel;
 pub use error::RepositoryError;
+pub use known::KnownPack;
 pub use run::Run;
 
 use crate::format::chunker::Chunker;

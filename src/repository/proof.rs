@@ -1,9 +1,8 @@
 //! Proof that packs lie on the remote whole: by listing their folder, or by asking for each,
 //! whichever takes fewer requests.
 
-use super::{Repository, RepositoryError};
+use super::{KnownPack, Repository, RepositoryError};
 use crate::format::names;
-use crate::format::pack::PackEntry;
 use crate::model::id::ObjectId;
 use crate::state::meta::Meta;
 use std::collections::BTreeMap;
@@ -20,10 +19,18 @@ pub(super) fn listing_pays(packs: usize, objects: u64) -> bool {
 impl Repository {
     /// Which of these packs are not on the remote whole. A pack that a listing does not show is
     /// asked for itself.
-    pub async fn unproven_packs(&self, packs: &[PackEntry]) -> Result<Vec<ObjectId>, RepositoryError> {
-        let mut by_folder: BTreeMap<u32, Vec<&PackEntry>> = BTreeMap::new();
-        for pack in packs {
-            by_folder.entry(pack.folder).or_default().push(pack);
+    pub async fn unproven_packs(&self, packs: &[KnownPack]) -> Result<Vec<ObjectId>, RepositoryError> {
+        self.unproven(packs.iter().map(|pack| (pack.folder, pack.object, pack.size))).await
+    }
+
+    /// The same by numbered folder, name and size.
+    pub(super) async fn unproven(
+        &self,
+        packs: impl Iterator<Item = (u32, ObjectId, u64)>,
+    ) -> Result<Vec<ObjectId>, RepositoryError> {
+        let mut by_folder: BTreeMap<u32, Vec<(ObjectId, u64)>> = BTreeMap::new();
+        for (folder, object, size) in packs {
+            by_folder.entry(folder).or_default().push((object, size));
         }
         let mut unproven = Vec::new();
         for (folder, packs) in by_folder {
@@ -37,20 +44,20 @@ impl Repository {
                         sizes = listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect();
                     }
                     Err(error) if error.is_not_found() => {
-                        unproven.extend(packs.iter().map(|pack| pack.object));
+                        unproven.extend(packs.iter().map(|(object, _)| object));
                         continue;
                     }
                     Err(error) => return Err(error.into()),
                 }
             }
-            for pack in packs {
-                if sizes.get(&pack.object.to_string()).copied().flatten() == Some(pack.size) {
+            for (object, known) in packs {
+                if sizes.get(&object.to_string()).copied().flatten() == Some(known) {
                     continue;
                 }
-                match self.store().size(&names::pack(folder, &pack.object)).await {
-                    Ok(size) if size == pack.size => {}
-                    Ok(_) => unproven.push(pack.object),
-                    Err(error) if error.is_not_found() => unproven.push(pack.object),
+                match self.store().size(&names::pack(folder, &object)).await {
+                    Ok(size) if size == known => {}
+                    Ok(_) => unproven.push(object),
+                    Err(error) if error.is_not_found() => unproven.push(object),
                     Err(error) => return Err(error.into()),
                 }
             }

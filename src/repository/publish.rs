@@ -150,7 +150,8 @@ impl Repository {
             Body::Checkpoint(checkpoint) => &checkpoint.index,
         };
         let packs = index.inline_packs().map_err(|reason| RepositoryError::damaged("the journal", reason))?;
-        Ok(self.unproven_packs(&packs).await?.is_empty())
+        let named = packs.iter().map(|pack| (pack.folder, pack.object, pack.size));
+        Ok(self.unproven(named).await?.is_empty())
     }
 
     async fn put_and_look(&self, pending: &Pending, name: &RecordName) -> Result<(), RepositoryError> {

@@ -70,9 +70,24 @@ impl Repository {
 
     /// The bytes of a stream.
     pub async fn read_stream(&self, stream: &Stream) -> Result<Vec<u8>, RepositoryError> {
+        let mut bytes = Vec::new();
+        let take = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        self.read_stream_by_pieces(stream, take).await?;
+        Ok(bytes)
+    }
+
+    /// Hands on the bytes of a stream piece by piece.
+    pub async fn read_stream_by_pieces(
+        &self,
+        stream: &Stream,
+        mut take: impl FnMut(&[u8]) -> Result<(), RepositoryError>,
+    ) -> Result<(), RepositoryError> {
         match stream {
-            Stream::Inline(bytes) => Ok(bytes.clone()),
-            Stream::Chunks(ids) => self.read_chunks(ids).await,
+            Stream::Inline(bytes) => take(bytes),
+            Stream::Chunks(ids) => self.each_chunk_in_order(ids, take).await,
         }
     }
 
@@ -96,12 +111,24 @@ impl Repository {
 
     /// The content of these chunks, joined. They are all held in memory.
     pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<u8>, RepositoryError> {
-        let needed: BTreeSet<_> = ids.iter().copied().collect();
-        let mut contents: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        self.read_stream(&Stream::Chunks(ids.to_vec())).await
+    }
+
+    /// Hands on the content of these chunks in their order. In memory are a range of a pack and the
+    /// chunks whose turn has not come: few, for streams lie in packs about as they are read.
+    async fn each_chunk_in_order(
+        &self,
+        ids: &[ChunkId],
+        mut hand_on: impl FnMut(&[u8]) -> Result<(), RepositoryError>,
+    ) -> Result<(), RepositoryError> {
+        let mut uses: HashMap<ChunkId, usize> = HashMap::new();
+        ids.iter().for_each(|id| *uses.entry(*id).or_default() += 1);
+        let mut waiting: HashMap<ChunkId, Vec<u8>> = HashMap::new();
+        let mut in_turn = ids.iter().peekable();
         for (pack, fetch) in self.chunk_fetches(ids)? {
             let mut take = |id, content: &[u8]| {
-                if needed.contains(&id) {
-                    contents.insert(id, content.to_vec());
+                if uses.get(&id).is_some_and(|uses| *uses > 0) {
+                    waiting.insert(id, content.to_vec());
                 }
             };
             let bytes = self.fetch(&pack, &fetch.range).await?;
@@ -110,13 +137,20 @@ impl Repository {
                 let bytes = self.fetch(&pack, &fetch.range).await?;
                 self.open_frames(&pack, &fetch, &bytes, &mut take)?;
             }
+            while let Some((id, content)) = in_turn.peek().and_then(|id| waiting.get_key_value(*id)) {
+                hand_on(content)?;
+                let (id, left) = (*id, uses.entry(*id).or_default());
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    waiting.remove(&id);
+                }
+                in_turn.next();
+            }
         }
-        let mut joined = Vec::new();
-        for id in ids {
-            let content = contents.get(id);
-            joined.extend_from_slice(content.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?);
+        match in_turn.next() {
+            Some(id) => Err(RepositoryError::MissingChunk(id.to_string())),
+            None => Ok(()),
         }
-        Ok(joined)
     }
 }
 

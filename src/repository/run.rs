@@ -1,8 +1,7 @@
 //! A run that writes. The packs that it sends are its own until a record introduces them: no
 //! other run counts on them, and if this one dies, the next one takes them over.
 
-use super::{Repository, RepositoryError};
-use crate::format::pack::PackEntry;
+use super::{KnownPack, Repository, RepositoryError};
 use crate::state::lock::Lock;
 
 /// A run at work. Other processes see that it lives by its lock.
@@ -33,7 +32,7 @@ impl Repository {
     }
 
     /// Takes over the packs of runs that ended without a record.
-    pub fn take_over_leftovers(&self, run: &Run) -> Result<Vec<PackEntry>, RepositoryError> {
+    pub fn take_over_leftovers(&self, run: &Run) -> Result<Vec<KnownPack>, RepositoryError> {
         let others: Vec<i64> = self.state().read("find broken-off runs", |connection| {
             connection
                 .prepare_cached("SELECT DISTINCT run FROM packs WHERE recorded = 0 AND run <> ?1")?
@@ -51,6 +50,6 @@ impl Repository {
             }
             drop(lock.map(Lock::used_once));
         }
-        self.packs_of_run(run)
+        Ok(self.packs_of_run(run)?)
     }
 }

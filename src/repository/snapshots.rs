@@ -2,12 +2,13 @@
 
 use super::fetch::get_right;
 use super::{Repository, RepositoryError, Run};
-use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
-use crate::format::record::stream::split_blocks;
+use crate::format::entries::{EntryError, Merge, Merged};
+use crate::format::record::stream::BlockSplitter;
 use crate::format::record::{Body, MAX_RECORD_BYTES, ManifestRef, Record, SnapshotHead, Stream, object_id};
 use crate::format::{FormatError, names::RecordName};
+use crate::model::entry::Entry;
 use crate::model::id::ObjectId;
-use crate::state::{Database, StateError};
+use crate::state::{Database, Spool, StateError};
 use crate::store::StoreError;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
@@ -73,10 +74,10 @@ impl Repository {
 
     /// The entries of a snapshot.
     pub async fn entries(&self, snapshot: &SnapshotInfo) -> Result<SnapshotEntries, RepositoryError> {
-        let base = self.manifest_stream(&snapshot.base).await?;
+        let base = self.manifest_blocks(&snapshot.base).await?;
         let delta = match &snapshot.delta {
-            Some(delta) => self.manifest_stream(delta).await?,
-            None => Vec::new(),
+            Some(delta) => self.manifest_blocks(delta).await?,
+            None => Spool::default(),
         };
         Ok(SnapshotEntries { base, delta })
     }
@@ -104,15 +105,25 @@ impl Repository {
         Ok(true)
     }
 
-    /// The bytes of the manifest that the record `object` holds.
-    pub async fn manifest_stream(&self, object: &ObjectId) -> Result<Vec<u8>, RepositoryError> {
+    /// The blocks of the manifest that the record `object` holds.
+    pub async fn manifest_blocks(&self, object: &ObjectId) -> Result<Spool, RepositoryError> {
         let (path, record) = self.record(object).await?;
         let Body::Snapshot(snapshot) = record.body else {
             let reason = FormatError::Damaged("a record without a manifest where one should be");
             return Err(RepositoryError::damaged(path, reason));
         };
         match &snapshot.manifest {
-            ManifestRef::Base(stream) | ManifestRef::Delta { stream, .. } => self.read_stream(stream).await,
+            ManifestRef::Base(stream) | ManifestRef::Delta { stream, .. } => {
+                let (mut splitter, mut blocks) = (BlockSplitter::default(), self.state().spool());
+                let damaged = |reason| RepositoryError::damaged(&path, reason);
+                let take = |piece: &[u8]| {
+                    let whole = splitter.push(piece).map_err(damaged)?;
+                    Ok(whole.into_iter().try_for_each(|block| blocks.push(block))?)
+                };
+                self.read_stream_by_pieces(stream, take).await?;
+                splitter.finish().map_err(damaged)?;
+                Ok(blocks)
+            }
             ManifestRef::Same { .. } => {
                 let reason = FormatError::Damaged("a record without a manifest where one should be");
                 Err(RepositoryError::damaged(path, reason))
@@ -173,33 +184,20 @@ impl Repository {
     }
 }
 
-/// The manifest of a snapshot, in memory as compressed blocks.
+/// The manifest of a snapshot, as compressed blocks.
 #[derive(Debug)]
 pub struct SnapshotEntries {
-    base: Vec<u8>,
-    delta: Vec<u8>,
+    base: Spool,
+    delta: Spool,
 }
 
 impl SnapshotEntries {
     /// All entries in path order. An entry that is refused is an error among them; the rest
     /// goes on.
-    pub fn iter(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<crate::model::entry::Entry, EntryError>> + '_, FormatError> {
-        let merge = Merge::new(changes(&self.base)?, changes(&self.delta)?);
-        Ok(merge.filter_map(|merged| merged.map(Merged::into_now).transpose()))
+    pub fn iter(&self) -> impl Iterator<Item = Result<Entry, EntryError>> + '_ {
+        let merge = Merge::new(self.base.changes(), self.delta.changes());
+        merge.filter_map(|merged| merged.map(Merged::into_now).transpose())
     }
-}
-
-/// The changes of a stream of blocks.
-fn changes(stream: &[u8]) -> Result<impl Iterator<Item = Result<Change, EntryError>> + '_, FormatError> {
-    Ok(split_blocks(stream)?.into_iter().flat_map(|block| {
-        let (reader, error) = match BlockReader::new(block) {
-            Ok(reader) => (Some(reader), None),
-            Err(error) => (None, Some(Err(error.into()))),
-        };
-        error.into_iter().chain(reader.into_iter().flatten())
-    }))
 }
 
 /// The streams of a snapshot's own record that a stream's reader must be able to find.

@@ -9,9 +9,11 @@ pub mod lock;
 pub mod meta;
 pub mod objects;
 mod schema;
+pub mod spool;
 
 pub use error::StateError;
 pub use ledger::Ledger;
+pub use spool::Spool;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};

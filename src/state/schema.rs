@@ -54,7 +54,7 @@ CREATE TABLE pending (
 ) STRICT;
 
 -- The last state of each set: blocks of entries in path order. part: 0 base, 1 delta. doubt: what the
--- meta value of that name was when all chunks of the state were known.
+-- meta value of that name was when all chunks of the state were known. first: empty, nobody asks.
 CREATE TABLE manifests (
     id INTEGER PRIMARY KEY, host TEXT NOT NULL, name TEXT NOT NULL, snapshot BLOB NOT NULL,
     base BLOB NOT NULL, delta BLOB, doubt INTEGER NOT NULL, UNIQUE (host, name)

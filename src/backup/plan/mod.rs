@@ -13,13 +13,13 @@ use super::list::List;
 use super::service::outcome_of;
 use super::sources;
 use super::{BackupError, BackupOptions, BackupService, RunLimits};
-use crate::format::entries::Block;
 use crate::format::record::stream::join_blocks;
 use crate::format::record::{Body, ManifestRef, Snapshot, SnapshotKind, Tally};
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Silent, Stage};
 use crate::repository::outlook::Outlook;
 use crate::repository::writer::{Manner, Sending};
+use crate::state::Spool;
 use crate::state::meta::Meta;
 use crate::store::TrafficCount;
 use meter::MeterSink;
@@ -131,8 +131,10 @@ impl BackupService {
         let outcome = outcome_of(scanned, &chosen.problems, list.kind());
         plan.problems = outcome.problems.clone();
         plan.problem_count = outcome.problem_count;
-        let mut place =
-            |blocks: &[Block]| outlook.place_stream(join_blocks(blocks.iter().map(|block| &block.bytes[..])));
+        let mut place = |blocks: &Spool| -> Result<_, BackupError> {
+            let blocks = blocks.blocks().collect::<Result<Vec<_>, _>>()?;
+            Ok(outlook.place_stream(join_blocks(blocks.iter().map(|block| &block[..])))?)
+        };
         let (manifest, base) = match &list {
             List::Base(blocks) => (ManifestRef::Base(place(blocks)?), None),
             List::Delta(base, blocks) => {

@@ -81,7 +81,9 @@ impl PackIndex {
         for _ in 0..frame_count {
             let sealed_len = reader.number_up_to(2 * MAX_FRAME_BYTES as u64)? as u32;
             let chunk_count = reader.number_up_to(MAX_CHUNKS_IN_FRAME)?;
-            let mut chunks = Vec::new();
+            // Each takes an id further on: no more room than what follows can fill.
+            let most = reader.rest().len() / ChunkId::LEN;
+            let mut chunks = Vec::with_capacity(most.min(chunk_count as usize));
             let mut plain_len = 0;
             for _ in 0..chunk_count {
                 let len = reader.number_up_to(u64::from(ChunkerParams::MAX_CHUNK_BYTES))? as u32;
@@ -146,12 +148,19 @@ impl PackEntry {
 
     /// Entries written one after the other.
     pub fn read_all(bytes: &[u8]) -> Result<Vec<PackEntry>, FormatError> {
+        Self::each(bytes).collect()
+    }
+
+    /// Entries written one after the other, each read when its turn comes. An error is the last.
+    pub fn each(bytes: &[u8]) -> impl Iterator<Item = Result<PackEntry, FormatError>> {
         let mut reader = Reader::new(bytes);
-        let mut entries = Vec::new();
-        while !reader.is_empty() {
-            entries.push(PackEntry::read(&mut reader)?);
-        }
-        Ok(entries)
+        std::iter::from_fn(move || {
+            let read = (!reader.is_empty()).then(|| PackEntry::read(&mut reader))?;
+            if read.is_err() {
+                reader = Reader::new(&[]);
+            }
+            Some(read)
+        })
     }
 
     /// The bytes that [`Self::read_all`] reads.

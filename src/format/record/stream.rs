@@ -28,14 +28,35 @@ pub fn join_blocks<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// Splits the bytes of a stream into its blocks.
-pub fn split_blocks(stream: &[u8]) -> Result<Vec<&[u8]>, FormatError> {
-    let mut reader = Reader::new(stream);
-    let mut blocks = Vec::new();
-    while !reader.is_empty() {
-        blocks.push(reader.bytes(MAX_BLOCK_LEN)?);
+/// Splits a stream that comes in pieces into its blocks.
+#[derive(Debug, Default)]
+pub struct BlockSplitter {
+    rest: Vec<u8>,
+}
+
+impl BlockSplitter {
+    /// Takes the next piece of the stream; returns the blocks that are whole with it.
+    pub fn push(&mut self, piece: &[u8]) -> Result<Vec<Vec<u8>>, FormatError> {
+        self.rest.extend_from_slice(piece);
+        let mut reader = Reader::new(&self.rest);
+        let (mut blocks, mut taken) = (Vec::new(), 0);
+        while !reader.is_empty() {
+            match reader.bytes(MAX_BLOCK_LEN) {
+                Ok(block) => blocks.push(block.to_vec()),
+                Err(error @ FormatError::TooMuch(_)) => return Err(error),
+                // The rest of it is still to come.
+                Err(_) => break,
+            }
+            taken = self.rest.len() - reader.rest().len();
+        }
+        self.rest.drain(..taken);
+        Ok(blocks)
     }
-    Ok(blocks)
+
+    /// The stream ends here.
+    pub fn finish(self) -> Result<(), FormatError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(FormatError::Damaged("a list that is cut")) }
+    }
 }
 
 /// The packs that a record introduces.
@@ -52,5 +73,35 @@ impl IndexRef {
     /// The packs listed in the record itself.
     pub fn inline_packs(&self) -> Result<Vec<PackEntry>, FormatError> {
         PackEntry::read_all(&self.inline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn blocks_come_back_however_the_stream_is_cut(
+            blocks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..8),
+            piece in 1usize..400,
+        ) {
+            let stream = join_blocks(blocks.iter().map(Vec::as_slice));
+            let (mut splitter, mut back) = (BlockSplitter::default(), Vec::new());
+            for piece in stream.chunks(piece) {
+                back.extend(splitter.push(piece).unwrap());
+            }
+            prop_assert_eq!(splitter.finish(), Ok(()));
+            prop_assert_eq!(back, blocks);
+        }
+    }
+
+    #[test]
+    fn a_cut_stream_is_refused() {
+        let stream = join_blocks([&b"one"[..], b"two"]);
+        let mut splitter = BlockSplitter::default();
+        assert_eq!(splitter.push(&stream[..7]), Ok(vec![b"one".to_vec()]));
+        assert!(splitter.finish().is_err());
     }
 }

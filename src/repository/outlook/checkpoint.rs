@@ -1,6 +1,6 @@
 //! What the checkpoint after a snapshot costs, if one is due.
 
-use super::Outlook;
+use super::{Outlook, entries_of};
 use crate::format::FormatError;
 use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
@@ -36,7 +36,9 @@ impl Outlook {
         let folder = self.log.first;
         let delta = base.map(|_| object);
         covered.push(Covered { name, folder, head, base: base.unwrap_or(object), delta });
-        let introduced = repository.uncovered_packs()?.into_iter().chain(self.packs.iter().cloned());
+        let introduced = entries_of(&repository, &repository.uncovered_packs()?)?
+            .into_iter()
+            .chain(self.packs.iter().cloned());
         let mut packs: BTreeMap<_, _> = introduced.map(|pack| (pack.object, pack)).collect();
         let mut weight = weight_of(&covered, packs.values());
         let (mut standing, mut merged, mut away) = (Vec::new(), Vec::new(), 0_u64);

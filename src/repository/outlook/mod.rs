@@ -7,7 +7,7 @@ use super::decide::{self, PackFolders};
 use super::proof::listing_pays;
 use super::shape::{FrameShape, MadeUp, frames_of_stream, pack_up};
 use super::writer::Manner;
-use super::{Repository, RepositoryError};
+use super::{KnownPack, Repository, RepositoryError};
 use crate::format::pack::PackEntry;
 use crate::format::record::{Body, IndexRef, Stream};
 use crate::model::id::WriterId;
@@ -83,6 +83,11 @@ fn add_listing(cost: &mut TrafficCount, objects: u64) {
     cost.bytes_down = cost.bytes_down.saturating_add(bytes);
 }
 
+/// What lies in packs that the state knows.
+fn entries_of(repository: &Repository, packs: &[KnownPack]) -> Result<Vec<PackEntry>, RepositoryError> {
+    packs.iter().map(|pack| Ok((*repository.pack(pack.number)?).clone())).collect()
+}
+
 impl Repository {
     /// What a look at the log costs now, and the numbered folders that it lists.
     pub fn cost_of_look(&self) -> Result<(TrafficCount, Vec<u32>), RepositoryError> {
@@ -96,7 +101,7 @@ impl Outlook {
     /// A run that begins now and makes packs in this manner. What broken-off runs left is settled and
     /// proven first.
     pub fn new(repository: &Repository, manner: Manner) -> Result<Self, RepositoryError> {
-        let leftovers = repository.unrecorded_packs()?;
+        let leftovers = entries_of(repository, &repository.unrecorded_packs()?)?;
         let mut outlook = Self {
             repository: repository.clone(),
             manner,

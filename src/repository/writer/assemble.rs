@@ -2,7 +2,7 @@
 //! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
 
 use super::split::finish;
-use super::{MOST_UPLOADS, PackToSend, Shared, millis};
+use super::{Choice, MOST_UPLOADS, PackToSend, Shared, WriterOptions, millis};
 use crate::format::frame::FrameEncoder;
 use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder};
 use crate::format::padding::padme;
@@ -10,8 +10,24 @@ use crate::repository::{Repository, RepositoryError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
-/// Packs in memory beside those that are on their way: one is filled, one is read back.
-const BESIDE_UPLOADS: usize = 2;
+/// Packs in memory beside those that are on their way. On a fast line one of those is not, and is
+/// read back while this one is filled; on a slow one there is time for both.
+const BESIDE_UPLOADS: usize = 1;
+/// Where nobody said how many go at once, packs take no more memory than this, in bytes, as long as
+/// three of them fit. Of what more uploads would win on a long line most is had with three.
+const PACK_MEMORY: usize = 48 << 20;
+const LEAST_PACKS: usize = 3;
+
+/// The most packs in memory for a writer with these options.
+fn most_packs(options: &WriterOptions) -> usize {
+    match options.uploads {
+        Choice::Fixed(uploads) => uploads.max(1) + BESIDE_UPLOADS,
+        Choice::Auto => {
+            let fitting = PACK_MEMORY / options.pack_bytes.max(1);
+            fitting.clamp(LEAST_PACKS, MOST_UPLOADS + BESIDE_UPLOADS)
+        }
+    }
+}
 
 /// Chunks that become one frame.
 #[derive(Default)]
@@ -37,6 +53,7 @@ pub(super) struct Assembler {
     packs: Mutex<Option<mpsc::Sender<PackToSend>>>,
     spare: Mutex<Vec<Vec<u8>>>,
     tokens: Tokens,
+    most_packs: usize,
     shared: Arc<Shared>,
 }
 
@@ -109,14 +126,20 @@ impl Drop for Token {
 }
 
 impl Assembler {
-    pub(super) fn new(repository: Repository, packs: mpsc::Sender<PackToSend>, shared: Arc<Shared>) -> Self {
-        let uploads = shared.pace().uploads().max(MOST_UPLOADS);
+    pub(super) fn new(
+        repository: Repository,
+        options: &WriterOptions,
+        packs: mpsc::Sender<PackToSend>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let most_packs = most_packs(options);
         Self {
             repository,
             open: Mutex::default(),
             packs: Mutex::new(Some(packs)),
             spare: Mutex::default(),
-            tokens: Tokens::new(uploads + BESIDE_UPLOADS),
+            tokens: Tokens::new(most_packs),
+            most_packs,
             shared,
         }
     }
@@ -154,10 +177,11 @@ impl Assembler {
         }
     }
 
-    /// An empty job, with a buffer that was used before where there is one.
-    pub(super) fn spare_job(&self) -> FrameJob {
+    /// An empty job, with a buffer that was used before where there is one; else it has room for so
+    /// many bytes, for one that grows leaves holes behind.
+    pub(super) fn spare_job(&self, most_bytes: usize) -> FrameJob {
         let plain = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        FrameJob { plain: plain.unwrap_or_default(), chunks: Vec::new() }
+        FrameJob { plain: plain.unwrap_or_else(|| Vec::with_capacity(most_bytes)), chunks: Vec::new() }
     }
 
     /// Sends the pack that is open on its way and lets the sender know that it was the last. No
@@ -194,7 +218,8 @@ impl Assembler {
             Some((pack, _)) => pack,
             none => {
                 let began = self.millis();
-                self.tokens.allow(self.shared.pace().uploads() + BESIDE_UPLOADS);
+                let wanted = self.shared.pace().uploads() + BESIDE_UPLOADS;
+                self.tokens.allow(wanted.min(self.most_packs));
                 let (token, buffer) = self.tokens.take();
                 waited += self.millis() - began;
                 &mut none.insert((self.new_pack(buffer)?, token)).0

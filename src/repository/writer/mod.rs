@@ -207,8 +207,8 @@ impl PackWriter {
             stopped: Cancel::default(),
         });
         let (packs, packs_to_send) = mpsc::channel(1);
-        let (jobs, frames) = crossbeam_channel::bounded(options.threads.max(1));
-        let assembler = Arc::new(Assembler::new(repository.clone(), packs, shared.clone()));
+        let (jobs, frames) = crossbeam_channel::bounded(1);
+        let assembler = Arc::new(Assembler::new(repository.clone(), &options, packs, shared.clone()));
         let upload = tokio::spawn(upload::run(repository.clone(), packs_to_send, observer, shared.clone()));
         let workers = (0..options.threads.max(1))
             .map(|number| {
@@ -268,7 +268,9 @@ impl PackWriter {
         if self.frame.chunks.is_empty() {
             return Ok(());
         }
-        let next = self.assembler.spare_job();
+        let most =
+            self.options.frame_bytes.saturating_add(self.repository.descriptor.chunker.max_bytes as usize);
+        let next = self.assembler.spare_job(most);
         let frame = std::mem::replace(&mut self.frame, next);
         self.jobs.send(frame).map_err(|_| self.stop_reason())
     }
