@@ -11,9 +11,9 @@ import pathlib
 import shutil
 import statistics
 import sys
-import tempfile
 import time
 
+import disk
 import report
 import server
 from limits import Limits
@@ -52,7 +52,8 @@ class Size:
         )
         self.step("unchanged", lambda: filbert.backup(tree))
         self.step("open", filbert.open)
-        shutil.rmtree(tree)  # its bytes can be made again, and the room is needed
+        if self.kind == "gigabytes":
+            shutil.rmtree(tree)  # its bytes can be made again, and the room is needed
         self.step("restore", lambda: filbert.restore(target))
         self.generate("compare", target)
 
@@ -110,6 +111,13 @@ def arguments():
     parser.add_argument("--without-limits", action="store_true")
     parser.add_argument("--out", help="append the JSON lines to this file too")
     parser.add_argument("--work", help="where everything is put; default: a temporary folder")
+    parser.add_argument(
+        "--fresh-disk",
+        type=int,
+        metavar="GB",
+        default=disk.default_fresh_gb(),
+        help="a new file system of that size for each round; 0 for none (see disk.py)",
+    )
     parser.add_argument("--lock", help="hold this file locked while measuring, on a machine that others use")
     return parser.parse_args()
 
@@ -128,9 +136,7 @@ def main():
     for _ in range(options.rounds):
         for kind in ("files", "gigabytes"):
             for count in getattr(options, kind):
-                with tempfile.TemporaryDirectory(prefix="filbert-grow-", dir=options.work) as work:
-                    work = pathlib.Path(work)
-                    work.chmod(0o755)  # the server runs as another user
+                with disk.workplace(options.work, options.fresh_disk) as work:
                     Size(options, kind, count, note).run(work)
     print(table(rows))
 

@@ -9,12 +9,11 @@ measurement, and ends with tables of medians. See README.md beside this file.
 import argparse
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
+import disk
 import report
 import server
 import tools
@@ -42,18 +41,19 @@ class Round:
             slow_link(self.options.slow, apache),
         ):
             self.apache = apache
-            for tool in self.classes:
-                quietly(["cp", "-a", folder, self.source(tool)])
+            names = ["limit"] + [tool.name for tool in self.classes]
+            for name in names:
+                quietly(["cp", "-a", folder, self.source(name)])
             quietly(["sync"])
             time.sleep(3)  # what was written in this second may change in it: careful tools read it again
             self.made = [tool(apache, self.work / "home" / tool.name) for tool in self.classes]
-            self.limits = None if self.options.peak_only else Limits(apache, folder, self.work / "limits")
+            self.limits = None if self.options.peak_only else Limits(apache, self.source("limit"), self.work / "limits")
             for step in self.options.steps:
                 alone.breathe()
                 self.turn(step)
 
-    def source(self, tool):
-        return self.work / "source" / tool.name
+    def source(self, name):
+        return self.work / "source" / name
 
     def turn(self, step):
         """One step for the limit, then for every tool."""
@@ -61,7 +61,7 @@ class Round:
             self.note("limit", limit, self.limit(limit))
         for tool in self.made:
             if step == "edited":
-                quietly([sys.executable, HERE / "corpus.py", self.source(tool)])
+                quietly([sys.executable, HERE / "corpus.py", self.source(tool.name)])
             mark = self.apache.mark()
             took = self.step(tool, step)
             if took is None:
@@ -77,16 +77,14 @@ class Round:
             case "init" | "check":
                 return getattr(tool, step)()
             case "restore":
-                return tool.restore(self.work / "restored")
+                return tool.restore(self.work / "restored" / tool.name)
             case _:
-                return tool.backup(self.source(tool))
+                return tool.backup(self.source(tool.name))
 
     def limit(self, limit):
         match limit:
             case "unpack":
-                took = self.limits.unpack(self.work / "unpacked")
-                shutil.rmtree(self.work / "unpacked")
-                return took
+                return self.limits.unpack(self.work / "restored/limit")
             case "put":
                 return self.limits.put(self.limits.archive.stat().st_size)
             case _:
@@ -94,11 +92,10 @@ class Round:
 
     def compare(self, tool):
         """What came back is what was there, or the whole run is worth nothing."""
-        restored = self.work / "restored"
-        inner = restored / str(self.source(tool)).lstrip("/")  # some restore the whole path
+        restored = self.work / "restored" / tool.name
+        inner = restored / str(self.source(tool.name)).lstrip("/")  # some restore the whole path
         found = inner if inner.exists() else restored
-        quietly(["diff", "-r", "--no-dereference", self.source(tool), found])
-        shutil.rmtree(restored)
+        quietly(["diff", "-r", "--no-dereference", self.source(tool.name), found])
 
     def note(self, tool, step, took):
         row = {"corpus": self.corpus[0], "round": self.number, "tool": tool, "step": step, **took}
@@ -151,6 +148,13 @@ def arguments():
     )
     parser.add_argument("--out", help="append the JSON lines to this file too")
     parser.add_argument("--work", help="where everything is put; default: a temporary folder")
+    parser.add_argument(
+        "--fresh-disk",
+        type=int,
+        metavar="GB",
+        default=disk.default_fresh_gb(),
+        help="a new file system of that size for each round; 0 for none (see disk.py)",
+    )
     parser.add_argument("--lock", help="hold this file locked while measuring, on a machine that others use")
     options = parser.parse_args()
     options.corpus = [
@@ -170,10 +174,9 @@ def main():
     end_cleanly()
     for corpus in options.corpus:
         for number in range(options.rounds):
-            with tempfile.TemporaryDirectory(prefix="filbert-peers-", dir=options.work) as work:
-                work = pathlib.Path(work)
-                work.chmod(0o755)  # the server runs as another user
+            with disk.workplace(options.work, options.fresh_disk) as work:
                 (work / "source").mkdir()
+                (work / "restored").mkdir()
                 Round(options, work, corpus, number, rows).run()
     print(report.tables(rows))
 
