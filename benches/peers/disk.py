@@ -12,12 +12,17 @@ import shutil
 import subprocess
 import tempfile
 
-BYTES_PER_INODE = 8192
+# How it is made, and how mounted.
+EXT4 = ["mkfs.ext4", "-q", "-E", "lazy_itable_init=1", "-i", "8192"], "loop,noinit_itable"
+BTRFS = ["mkfs.btrfs", "-q", "-m", "single"], "loop,compress=zstd:1,discard"
 
 
 @contextlib.contextmanager
-def workplace(parent, fresh_gb):
-    """Yields an empty folder below `parent`; with `fresh_gb`, on a new ext4 of that size in a sparse file."""
+def workplace(parent, fresh_gb, compressed=False):
+    """Yields an empty folder below `parent`; with `fresh_gb`, on a new file system of that size in a sparse file.
+
+    It is ext4; a `compressed` one is btrfs with zstd, which takes more than the disk below it has room for.
+    """
     with tempfile.TemporaryDirectory(prefix="filbert-peers-", dir=parent) as folder:
         folder = pathlib.Path(folder)
         folder.chmod(0o755)  # the server runs as another user
@@ -28,11 +33,10 @@ def workplace(parent, fresh_gb):
         mounted.mkdir()
         image.touch()
         os.truncate(image, fresh_gb << 30)
-        make = ["mkfs.ext4", "-q", "-E", "lazy_itable_init=1", "-i", str(BYTES_PER_INODE), str(image)]
-        subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["mount", "-o", "loop,noinit_itable", image, mounted], check=True)
+        make, options = BTRFS if compressed else EXT4
+        subprocess.run([*make, image], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["mount", "-o", options, image, mounted], check=True)
         try:
-            (mounted / "lost+found").rmdir()
             yield mounted
         finally:
             subprocess.run(["umount", mounted], check=True)

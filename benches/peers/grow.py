@@ -118,6 +118,9 @@ def arguments():
         default=disk.default_fresh_gb(),
         help="a new file system of that size for each round; 0 for none (see disk.py)",
     )
+    parser.add_argument(
+        "--compressed-disk", action="store_true", help="the new file system is btrfs with zstd, for more than fits"
+    )
     parser.add_argument("--lock", help="hold this file locked while measuring, on a machine that others use")
     return parser.parse_args()
 
@@ -136,7 +139,7 @@ def main():
     for _ in range(options.rounds):
         for kind in ("files", "gigabytes"):
             for count in getattr(options, kind):
-                with disk.workplace(options.work, options.fresh_disk) as work:
+                with disk.workplace(options.work, options.fresh_disk, options.compressed_disk) as work:
                     Size(options, kind, count, note).run(work)
     print(table(rows))
 

@@ -11,11 +11,11 @@ import bar
 STEPS = ["init", "first", "unchanged", "edited", "restore", "check"]
 LIMITS = {
     "pack": "`tar \\| zstd -3 -T2`",
-    "put": "PUT of as much over loopback",
+    "put": "PUT of as much",
     "walk": "walk with stat",
     "open": "filbert: start, derive the key, look at the log",
     "unpack": "`zstd -dc \\| tar x`",
-    "get": "GET of as much over loopback",
+    "get": "GET of as much",
 }
 FIGURES = ["wall_s", "cpu_s", "peak_mb", "requests", "up", "down", "stored"]
 
@@ -88,7 +88,7 @@ def tables(rows):
     parts = []
     for corpus, steps in medians(rows).items():
         runs = max(got["runs"] for got in steps.values())
-        parts += [f"## {corpus}\n\nMedians of {runs}.", tools_table(steps)]
+        parts += [f"### {corpus}\n\nMedians of {runs}.", tools_table(steps)]
         if any(tool == "limit" for tool, _ in steps):
             parts += [limits_table(steps)]
             if ("filbert", "first") in steps:
@@ -96,5 +96,9 @@ def tables(rows):
     return "\n\n".join(parts) + "\n"
 
 
+def rows_of(paths):
+    return [json.loads(line) for path in paths for line in pathlib.Path(path).read_text().splitlines()]
+
+
 if __name__ == "__main__":
-    print(tables([json.loads(line) for path in sys.argv[1:] for line in pathlib.Path(path).read_text().splitlines()]))
+    print(tables(rows_of(sys.argv[1:])))
