@@ -45,6 +45,9 @@ def multiples(corpus, steps):
         GOAL_RESTORE,
         by(minus(vykar.get("restore"), VYKAR_KEY_S), then.get("unpack")),
     )
+    sync = wall(steps, "limit", "sync")
+    if sync is not None:
+        yield "(restore - key) / (`zstd -dc \\| tar x` and `sync`)", by(minus(restore, key), unpack + sync), None, None
     yield "stored / `tar \\| zstd -3`", by(stored, archive), stored_goal(corpus), by(
         vykar.get("stored"), then.get("stored")
     )

@@ -28,6 +28,10 @@ class Limits:
         line = f"zstd -dcq {shlex.quote(str(self.archive))} | tar -xf - -C {shlex.quote(str(target))}"
         return run("set -o pipefail; " + line, shell=True)
 
+    def sync(self, target):
+        """Brings what `unpack` wrote to the disk, as filbert does before it says that a restore is done."""
+        return run(["sync", "--file-system", target], settled=False)
+
     def walk(self):
         """Lists every folder and stats every entry: a size that nothing has makes find ask for all of them."""
         return run(["find", self.source, "-size", "+9999999999k"])

@@ -22,10 +22,14 @@ def end_cleanly():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def run(command, env=None, cwd=None, shell=False):
-    """Runs it and returns what it took. Its output is kept and shown only if it fails."""
+def run(command, env=None, cwd=None, shell=False, settled=True):
+    """Runs it and returns what it took. Its output is kept and shown only if it fails.
+
+    What was written before is on the disk when it begins, unless that is the very thing to be measured.
+    """
     with tempfile.TemporaryFile() as output:
-        os.sync()
+        if settled:
+            os.sync()
         begun = time.monotonic()
         process = subprocess.Popen(
             command if shell else [str(part) for part in command],

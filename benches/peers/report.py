@@ -15,6 +15,7 @@ LIMITS = {
     "walk": "walk with stat",
     "open": "filbert: start, derive the key, look at the log",
     "unpack": "`zstd -dc \\| tar x`",
+    "sync": "`sync` of what that wrote",
     "get": "GET of as much",
 }
 FIGURES = ["wall_s", "cpu_s", "peak_mb", "requests", "up", "down", "stored"]

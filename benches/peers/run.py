@@ -22,7 +22,7 @@ from measure import Alone, bytes_below, end_cleanly, quietly
 
 HERE = pathlib.Path(__file__).resolve().parent
 STEPS = ["init", "first", "unchanged", "edited", "restore", "check"]
-LIMIT_OF = {"first": ["pack", "put"], "unchanged": ["walk"], "restore": ["unpack", "get"]}
+LIMIT_OF = {"first": ["pack", "put"], "unchanged": ["walk"], "restore": ["unpack", "sync", "get"]}
 
 
 class Round:
@@ -83,8 +83,8 @@ class Round:
 
     def limit(self, limit):
         match limit:
-            case "unpack":
-                return self.limits.unpack(self.work / "restored/limit")
+            case "unpack" | "sync":
+                return getattr(self.limits, limit)(self.work / "restored/limit")
             case "put":
                 return self.limits.put(self.limits.archive.stat().st_size)
             case _:
