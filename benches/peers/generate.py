@@ -2,7 +2,7 @@
 """Trees of any size whose bytes follow from their place alone, so that a copy is verified without the original.
 
 generate.py write|compare files COUNT DIR          tiny files of source-like text, 100 in a folder
-generate.py write|compare gigabytes COUNT DIR      a few large files, a fifth of them incompressible
+generate.py write|compare gigabytes COUNT DIR      a few large files, an eighth of their bytes incompressible
 
 `write` makes the tree, `compare` fails where DIR is not what `write` makes.
 """
@@ -48,14 +48,14 @@ def skewed():
 
 
 def large_files(gigabytes):
-    """Yields (path, pieces) of files of 256 MB; every fifth piece does not compress."""
+    """Yields (path, pieces) of files of 256 MB; every eighth piece does not compress."""
     table = skewed()
 
     def pieces(number, size):
         chance = random.Random(number)
         for place in range(0, size, PIECE_BYTES):
             piece = chance.randbytes(min(PIECE_BYTES, size - place))
-            yield piece if place // PIECE_BYTES % 5 == 0 else piece.translate(table)
+            yield piece if place // PIECE_BYTES % 8 == 0 else piece.translate(table)
 
     left = int(gigabytes * 1_000_000_000)
     for number in itertools.count():
