@@ -53,6 +53,12 @@ def multiples(corpus, steps):
     )
 
 
+def of_the_link(steps):
+    """The same where the link is the limit: what it needs for the archive of `tar | zstd -3`."""
+    yield "first / PUT of as much", by(wall(steps, "filbert", "first"), wall(steps, "limit", "put")), None, None
+    yield "restore / GET of as much", by(wall(steps, "filbert", "restore"), wall(steps, "limit", "get")), None, None
+
+
 def stored_goal(corpus):
     """The bar is a share of what another tool stores, here in multiples of the same archive."""
     if corpus in RESTIC_STORED:

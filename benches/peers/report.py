@@ -22,20 +22,19 @@ FIGURES = ["wall_s", "cpu_s", "peak_mb", "requests", "up", "down", "stored"]
 
 
 def medians(rows):
-    """{corpus: {(tool, step): {figure: median}}}, in the order in which they were met."""
+    """{(corpus, link): {(tool, step): {figure: median}}}, in the order in which they were met."""
     gathered = {}
     for row in rows:
-        corpus = row["corpus"] + (f" ({row['slow']})" if "slow" in row else "")
-        found = gathered.setdefault(corpus, {}).setdefault((row["tool"], row["step"]), {})
+        found = gathered.setdefault((row["corpus"], row.get("slow")), {}).setdefault((row["tool"], row["step"]), {})
         for figure in FIGURES:
             if figure in row:
                 found.setdefault(figure, []).append(row[figure])
     return {
-        corpus: {
+        where: {
             key: {f: statistics.median(v) for f, v in found.items()} | {"runs": len(found["wall_s"])}
             for key, found in steps.items()
         }
-        for corpus, steps in gathered.items()
+        for where, steps in gathered.items()
     }
 
 
@@ -76,24 +75,22 @@ def limits_table(steps):
     return table(["limit", "wall s", "CPU s", "MB"], lines)
 
 
-def multiples_table(corpus, steps):
+def multiples_table(corpus, link, steps):
     """filbert by the limits, beside what it is to reach and what the fastest other tool has."""
-    lines = [
-        [words, "-" if got is None else f"{got:.2f}", goal and f"{goal:.2f}" or "", vykar and f"{vykar:.2f}" or ""]
-        for words, got, goal, vykar in bar.multiples(corpus, steps)
-    ]
+    rows = bar.of_the_link(steps) if link else bar.multiples(corpus, steps)
+    lines = [[words, *(f"{value:.2f}" if value else "" for value in values)] for words, *values in rows]
     return table(["filbert in multiples of the limit", "here", "goal, at most", "vykar, local disk"], lines)
 
 
 def tables(rows):
     parts = []
-    for corpus, steps in medians(rows).items():
+    for (corpus, link), steps in medians(rows).items():
         runs = max(got["runs"] for got in steps.values())
-        parts += [f"### {corpus}\n\nMedians of {runs}.", tools_table(steps)]
+        parts += [f"### {corpus}" + (f" ({link})" if link else ""), f"Medians of {runs}.", tools_table(steps)]
         if any(tool == "limit" for tool, _ in steps):
             parts += [limits_table(steps)]
             if ("filbert", "first") in steps:
-                parts += [multiples_table(corpus, steps)]
+                parts += [multiples_table(corpus, link, steps)]
     return "\n\n".join(parts) + "\n"
 
 
