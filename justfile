@@ -25,6 +25,14 @@ demo *ARGUMENTS:
 bench *ARGUMENTS:
     cargo bench --locked {{ ARGUMENTS }}
 
+# Measure filbert beside other backup programs and the machine's limits (see benches/peers/README.md)
+peers *ARGUMENTS:
+    benches/peers/run.py {{ ARGUMENTS }}
+
+# Measure how filbert grows with files and bytes
+grow *ARGUMENTS:
+    benches/peers/grow.py {{ ARGUMENTS }}
+
 # Write the golden repository of a new format version (see CONTRIBUTING.md)
 fixtures:
     cargo run --locked --example make_fixture
