@@ -113,6 +113,12 @@ fn make_first(source: &Path) -> Result<(), Box<dyn Error>> {
     blake3::Hasher::new().update(b"golden").finalize_xof().fill(&mut noise);
     fs::write(source.join("folder/noise"), &noise)?;
     fs::write(source.join("folder/text"), "the same line again and again\n".repeat(300))?;
+    // Calls of one function, which frames turn.
+    let program = (1..200_i32).flat_map(|call| {
+        let distance = (-32 * call).to_le_bytes();
+        [&[0x90; 27][..], &[0xE8], &distance].concat()
+    });
+    fs::write(source.join("folder/program"), program.collect::<Vec<u8>>())?;
     fs::write(source.join("r\u{fc}bli \u{1f955}"), "carrot\n")?;
     fs::write(source.join(std::ffi::OsStr::from_bytes(b"not-utf8-\xff")), "bytes\n")?;
     fs::hard_link(source.join("folder/text"), source.join("second-name"))?;

@@ -1,6 +1,7 @@
 //! The walk of a run that begins before the repository is open: a key derivation takes longer than
 //! most walks and keeps one core busy.
 
+use super::before::Before;
 use super::sources::{self, Chosen};
 use super::{BackupOptions, BackupService};
 use crate::files::ahead::WalkAhead;
@@ -61,11 +62,18 @@ impl BackupService {
     }
 
     /// The walk that has begun, if it is this one. It serves once: another pass looks anew.
-    pub(super) fn take_begun(&self, chosen: &Chosen, options: &WalkOptions) -> Option<WalkAhead> {
+    pub(super) fn take_begun(
+        &self,
+        chosen: &Chosen,
+        options: &WalkOptions,
+        before: &Before,
+    ) -> Option<WalkAhead> {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let age_ms = self.repository.clock().now().millis() - begun.at.millis();
         let fresh = (0..=MOST_AGE_MS).contains(&age_ms);
-        (fresh && begun.is_walk_of(chosen, options)).then_some(begun.walk)
+        // What another run of this set saw meanwhile must not be taken for removed.
+        let overtaken = before.snapshot.as_ref().is_some_and(|last| last.head.finished >= begun.at);
+        (fresh && !overtaken && begun.is_walk_of(chosen, options)).then_some(begun.walk)
     }
 }
 

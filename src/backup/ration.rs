@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// worth: they may grow while they are read.
 const ROOM_TO_SPARE: u64 = 16 << 20;
 /// Chunks are hardly smaller, but for the last one of a file.
-const LEAST_CHUNK_BYTES: u64 = 64 << 10;
+const LEAST_CHUNK_BYTES: u64 = 32 << 10;
 
 pub(super) struct RationedWriter {
     pub(super) writer: PackWriter,

@@ -58,6 +58,8 @@ pub(super) struct Scan<'a> {
     blocks: BlockWriter,
     /// The last folder noted as gone: what is below it need not be noted.
     removed: Option<EntryPath>,
+    /// The last folder that was walked and then gone: so is all that was walked below it.
+    vanished_folder: Option<EntryPath>,
     /// Content of files with several names, by device and inode.
     pub(super) linked: HashMap<(u64, u64), LinkedContent>,
     /// In a run with limits: what was read before this pass, in which no content is read.
@@ -81,6 +83,7 @@ impl<'a> Scan<'a> {
             observer,
             blocks: BlockWriter::default(),
             removed: None,
+            vanished_folder: None,
             linked: HashMap::new(),
             read_before: None,
             found: Scanned::default(),
@@ -134,6 +137,9 @@ impl<'a> Scan<'a> {
     }
 
     fn walked(&mut self, walked: Walked, last: Option<Merged>) -> Result<(), BackupError> {
+        if self.vanished_folder.as_ref().is_some_and(|folder| walked.path.below(folder).is_some()) {
+            return last.map_or(Ok(()), |merged| self.gone(&merged));
+        }
         let last_entry = last.as_ref().and_then(Merged::now);
         let is_unchanged = self.is_unchanged(last_entry, &walked)?;
         let unchanged = last_entry.filter(|_| is_unchanged);
@@ -150,12 +156,17 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let action = if last_entry.is_some() { FileAction::Changed } else { FileAction::New };
-        let bytes = walked.metadata.len();
+        let (bytes, is_folder) = (walked.metadata.len(), walked.metadata.is_dir());
         let path = walked.path.clone();
         let entry = match self.take(walked)? {
             Taken::Entry(entry) => entry,
             // What was known of it is gone.
-            Taken::Gone | Taken::Vanished => return last.map_or(Ok(()), |merged| self.gone(&merged)),
+            gone @ (Taken::Gone | Taken::Vanished) => {
+                if is_folder && matches!(gone, Taken::Vanished) {
+                    self.vanished_folder = Some(path);
+                }
+                return last.map_or(Ok(()), |merged| self.gone(&merged));
+            }
             Taken::Unsent => return self.unsent(&path, bytes, last, put_all),
         };
         let equal = |last: &Entry| {

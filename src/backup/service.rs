@@ -64,7 +64,8 @@ impl BackupService {
         options: BackupOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<BackupOutcome, BackupError> {
-        let start = Start { time: self.began(), traffic: self.repository.store().traffic() };
+        let (opened, before) = (self.repository.clock().now(), self.began());
+        let start = Start { time: before, traffic: self.repository.store().traffic() };
         let minimum = self.repository.commit_requests()?;
         let too_late = options.limits.stop_at.is_some_and(|stop| self.repository.clock().now() >= stop);
         let too_few = options.limits.requests.is_some_and(|limit| limit < minimum);
@@ -98,7 +99,7 @@ impl BackupService {
             }
         };
         outcome.traffic = self.repository.store().traffic().since(&start.traffic);
-        self.note_rate(start.time, &outcome.traffic)?;
+        self.note_rate(opened, &outcome.traffic)?;
         Ok(outcome)
     }
 
@@ -321,9 +322,8 @@ impl BackupService {
         let walk = || begun::walk(chosen, &walk_options);
         let known = || self.manifests.entries(before.manifest.as_ref());
         let first = (options.limits.any() && !options.dry_run).then(|| (walk(), known()));
-        let begun = self.take_begun(chosen, &walk_options).filter(|_| first.is_none());
-        let walk = begun.map_or_else(|| WalkAhead::start(walk()), Ok);
-        let walk = walk.map_err(|error| RepositoryError::Internal(format!("no thread: {error}")))?;
+        let begun = self.take_begun(chosen, &walk_options, before).filter(|_| first.is_none());
+        let walk = walk();
         let known = known();
         let most = self.repository.object_limit_of(&options.writer)?.map_or(usize::MAX, fitting);
         let reader = ContentReader::new(self.repository.chunker()?, self.repository.keyring().clone(), most)
@@ -341,7 +341,11 @@ impl BackupService {
             let mut scan = Scan::new(scan_options, reader, &mut sink, clock, observer);
             scan.found.blocks = blocks;
             let read = first.map_or(Ok(()), |(walk, known)| scan.read_by_worth(walk, known));
-            let scanned = read.and_then(|()| scan.run(walk, known));
+            // What was read above took its time: the list is of what lies there now.
+            let scanned = read.and_then(|()| match begun.map_or_else(|| WalkAhead::start(walk), Ok) {
+                Ok(walk) => scan.run(walk, known),
+                Err(error) => Err(RepositoryError::Internal(format!("no thread: {error}")).into()),
+            });
             (scanned, sink)
         });
         Ok(scanning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?)

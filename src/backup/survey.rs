@@ -23,7 +23,7 @@ const ENTRY_BYTES: u64 = 128;
 /// A piece of a file in the list.
 const PIECE_BYTES: u64 = 24;
 /// Chunks are about this large.
-const MEAN_CHUNK_BYTES: u64 = 256 << 10;
+const MEAN_CHUNK_BYTES: u64 = 128 << 10;
 /// Of what may be sent so much is kept free for the list of files, one part of this.
 const SHARE_OF_LIST: u64 = 4;
 /// Where less than this may be sent no file with content of its own is tried, in bytes.

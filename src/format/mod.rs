@@ -1,6 +1,7 @@
 //! Bytes to values and back: everything that lies on the remote. No IO; randomness is passed in.
 //! `docs/format.md` draws the layout.
 
+mod calls;
 pub mod chunker;
 pub mod cipher;
 pub mod codec;

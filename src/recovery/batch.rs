@@ -15,6 +15,9 @@ const BATCH_FILES: usize = 32_768;
 /// A batch has at most so many chunks, but for those of its last file.
 const BATCH_CHUNKS: usize = 262_144;
 
+/// The fetches of the batch before need the state as well: nobody has it for long.
+const LOOKED_UP_AT_ONCE: usize = 4096;
+
 /// A file that needs content.
 #[derive(Debug)]
 pub(super) struct WantedFile {
@@ -74,7 +77,11 @@ impl WantedFiles {
         comparer: &mut Comparer,
         report: &Report,
     ) -> Result<Batch, RecoveryError> {
-        let mut places = repository.places(&self.ids)?.into_iter();
+        let mut places = Vec::with_capacity(self.ids.len());
+        for some in self.ids.chunks(LOOKED_UP_AT_ONCE) {
+            places.extend(repository.places(some)?);
+        }
+        let mut places = places.into_iter();
         let mut batch = Batch { files: Vec::with_capacity(self.files.len()), chunks: Vec::new() };
         batch.chunks.reserve(self.ids.len());
         for (relative, meta, content) in self.files {

@@ -57,7 +57,7 @@ impl Flusher {
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner).take();
         let before = at_work.map_or(Ok(()), |AtWork { wake, thread }| {
             drop(wake);
-            thread.join().unwrap_or(Ok(()))
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         let now = self.target.sync();
         before.and(now)

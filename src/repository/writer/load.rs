@@ -82,7 +82,7 @@ impl PackWriter {
             return (load, Coming::default());
         }
         let limit = fitting(self.shared.limit.bytes());
-        let frame = self.options.frame_bytes.min(limit).max(1) as u64;
+        let frame = self.frame_bytes.min(limit).max(1) as u64;
         // Where objects must be small frames end early, but never two halves in a row.
         let halves = if limit == usize::MAX { plain } else { plain.saturating_mul(2) };
         let frames = (halves / frame).saturating_add(2);

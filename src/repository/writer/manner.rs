@@ -30,9 +30,10 @@ impl Manner {
         let limit = ObjectLimit::load(repository.state(), options.max_object)?;
         let pace = Pace::new(options.pack_bytes, options.level, options.uploads, remembered(repository)?);
         let most = fitting(limit.bytes()).max(1);
+        let pack_bytes = pace.pack_bytes().min(limit.pack_bytes());
         Ok(Self {
-            pack_bytes: pace.pack_bytes().min(limit.pack_bytes()),
-            frame_bytes: options.frame_bytes.min(most),
+            pack_bytes,
+            frame_bytes: options.frame_bytes_in(pack_bytes).min(most),
             most,
             inline_bytes: repository.inline_bytes(options)?,
             level: pace.level(),

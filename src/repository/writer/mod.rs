@@ -36,7 +36,7 @@ use tokio::sync::mpsc;
 pub struct WriterOptions {
     /// A pack is closed before it would be larger. A line that breaks gets smaller ones.
     pub pack_bytes: usize,
-    /// A frame is closed when it has so many plain bytes.
+    /// A frame is closed when it has so many plain bytes, or earlier where packs are small.
     pub frame_bytes: usize,
     /// The zstd level, -7 to 22; left open it begins with 3 and rises where threads wait for the line.
     pub level: Choice<i32>,
@@ -52,6 +52,14 @@ impl WriterOptions {
     /// The largest pack that may be asked for, in bytes: some servers take no more.
     pub const MAX_PACK_BYTES: usize = 256 << 20;
     const MAX_FRAME_BYTES: usize = 16 << 20;
+    /// Small packs make frames no smaller than this.
+    const LEAST_FRAME_BYTES: usize = 1 << 20;
+
+    /// How many plain bytes close a frame of a pack that gets so large: a pack of few frames is
+    /// hard to fill and hard to make smaller.
+    fn frame_bytes_in(&self, pack_bytes: usize) -> usize {
+        self.frame_bytes.min((pack_bytes / 4).max(Self::LEAST_FRAME_BYTES))
+    }
 
     fn check(&self) -> Result<(), RepositoryError> {
         let fits = (1..=Self::MAX_PACK_BYTES).contains(&self.pack_bytes)
@@ -70,7 +78,7 @@ impl Default for WriterOptions {
     fn default() -> Self {
         Self {
             pack_bytes: 16 << 20,
-            frame_bytes: 1 << 20,
+            frame_bytes: 4 << 20,
             level: Choice::Auto,
             threads: 2,
             uploads: Choice::Auto,
@@ -180,6 +188,8 @@ pub struct PackWriter {
     repository: Repository,
     options: WriterOptions,
     frame: FrameJob,
+    /// How many plain bytes close the frame.
+    frame_bytes: usize,
     jobs: crossbeam_channel::Sender<FrameJob>,
     workers: Vec<JoinHandle<()>>,
     assembler: Arc<Assembler>,
@@ -223,6 +233,7 @@ impl PackWriter {
             repository: repository.clone(),
             options,
             frame: FrameJob::default(),
+            frame_bytes: options.frame_bytes_in(shared.pack_bytes()),
             jobs,
             workers,
             assembler,
@@ -246,7 +257,7 @@ impl PackWriter {
         self.shared.load().added(content.len());
         self.frame.plain.extend_from_slice(content);
         self.frame.chunks.push(ChunkEntry { id, len: content.len() as u32 });
-        if self.frame.plain.len() >= self.options.frame_bytes.min(most) {
+        if self.frame.plain.len() >= self.frame_bytes.min(most) {
             self.close_frame()?;
         }
         Ok(true)
@@ -272,6 +283,7 @@ impl PackWriter {
             self.options.frame_bytes.saturating_add(self.repository.descriptor.chunker.max_bytes as usize);
         let next = self.assembler.spare_job(most);
         let frame = std::mem::replace(&mut self.frame, next);
+        self.frame_bytes = self.options.frame_bytes_in(self.shared.pack_bytes());
         self.jobs.send(frame).map_err(|_| self.stop_reason())
     }
 
