@@ -45,9 +45,14 @@ fn chunky_file(number: u64) -> PathBuf {
     format!("{:03}/{:03}.bin", number / FILES_IN_A_FOLDER, number % FILES_IN_A_FOLDER).into()
 }
 
+/// How many files of a thousand chunks so many chunks take.
+pub fn chunky_files(chunks: u64) -> u64 {
+    chunks / CHUNKS_IN_A_FILE
+}
+
 /// Writes files of a thousand tiny chunks each.
 pub fn write_chunky_files(root: &Path, chunks: u64) -> PathBuf {
-    for number in 0..chunks / CHUNKS_IN_A_FILE {
+    for number in 0..chunky_files(chunks) {
         let path = root.join(chunky_file(number));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, chunky_content(number)).unwrap();
@@ -62,7 +67,7 @@ pub fn chunky_content(number: u64) -> Vec<u8> {
 
 /// Gives one of a hundred files another content.
 pub fn edit_chunky_files(root: &Path, chunks: u64) {
-    let files = chunks / CHUNKS_IN_A_FILE;
+    let files = chunky_files(chunks);
     for number in (0..files).step_by(EDITED) {
         fs::write(root.join(chunky_file(number)), chunky_content(files + number)).unwrap();
     }
