@@ -21,6 +21,7 @@ from measure import Alone, bytes_below, end_cleanly, quietly
 from tools import Filbert
 
 GENERATE = pathlib.Path(__file__).resolve().parent / "generate.py"
+UNITS = {"files": "files", "gigabytes": "GB"}
 STEPS = ["pack", "walk", "first", "unchanged", "open", "restore"]
 
 
@@ -91,9 +92,9 @@ def table(rows):
         *(f"{step} MiB" for step in ("first", "unchanged", "restore")),
     ]
     lines = []
-    for (kind, size), found in gathered.items():
+    for (kind, size), found in sorted(gathered.items()):
         middle = {key: statistics.median(values) for key, values in found.items()}
-        line = [f"{size:,} {kind}"]
+        line = [f"{size:,} {UNITS[kind]}"]
         line += [report.seconds(middle[step, "wall_s"]) if (step, "wall_s") in middle else "" for step in STEPS]
         line += [report.megabytes(middle["stored", "stored"])]
         line += [f"{middle[step, 'peak_mb']:.0f}" for step in ("first", "unchanged", "restore")]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Plots of growth as SVG, from the JSON lines of grow.py: plot.py DIR FILE...
 
-Both axes are logarithmic, so that what grows in proportion is a straight line of one slope. Colours follow the
-reader's light or dark theme.
+Sizes and seconds are logarithmic, so that what grows in proportion is a straight line of one slope; memory begins
+at zero. Colours follow the reader's light or dark theme.
 """
 
 import json
@@ -39,7 +39,7 @@ TIMES = [
 PEAKS = [("first", "first", "a", False), ("restore", "restore", "b", False), ("unchanged", "unchanged", "c", False)]
 
 
-class Scale:
+class Logarithmic:
     """A logarithmic axis from `low` to `high` onto pixels."""
 
     def __init__(self, values, first, last):
@@ -58,6 +58,21 @@ class Scale:
                 value = digit * 10.0**power
                 if self.low - 1e-9 <= math.log10(value) <= self.high + 1e-9:
                     yield value
+
+
+class FromZero:
+    """A plain axis from zero onto pixels."""
+
+    def __init__(self, values, first, last):
+        self.step = next(step for step in (10, 25, 50, 100, 250, 500, 1000, 10_000) if max(values) <= 6 * step)
+        self.count = math.ceil(max(values) / self.step)
+        self.first, self.last = first, last
+
+    def at(self, value):
+        return self.first + value / (self.step * self.count) * (self.last - self.first)
+
+    def ticks(self):
+        return [self.step * number for number in range(self.count + 1)]
 
 
 def series(rows, kind, figure):
@@ -87,11 +102,11 @@ def apart(places, least):
     return moved
 
 
-def plot(title, across, lines, data):
+def plot(title, across, lines, data, upright):
     drawn = [line for line in lines if len(data.get(line[0], [])) > 1]
     points = [point for line in drawn for point in data[line[0]]]
-    x = Scale([size for size, _ in points], LEFT, WIDTH - RIGHT)
-    y = Scale([value for _, value in points], HEIGHT - BOTTOM, TOP)
+    x = Logarithmic([size for size, _ in points], LEFT, WIDTH - RIGHT)
+    y = upright([value for _, value in points], HEIGHT - BOTTOM, TOP)
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>{title}</title><style>{STYLE}</style>",
@@ -127,13 +142,13 @@ def main(folder, *files):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for kind, across in (("files", "tiny files"), ("gigabytes", "GB in large files")):
-        for name, title, lines, figure in (
-            ("time", f"Seconds, by {across}", TIMES, "wall_s"),
-            ("peak", f"Peak memory in MiB, by {across}", PEAKS, "peak_mb"),
+        for name, title, lines, figure, upright in (
+            ("time", f"Seconds, by {across}", TIMES, "wall_s", Logarithmic),
+            ("peak", f"Peak memory in MiB, by {across}", PEAKS, "peak_mb", FromZero),
         ):
             data = series(rows, kind, figure)
             if any(len(points) > 1 for points in data.values()):
-                (folder / f"{kind}-{name}.svg").write_text(plot(title, across, lines, data))
+                (folder / f"{kind}-{name}.svg").write_text(plot(title, across, lines, data, upright))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import time
 
 READ_BYTES = 16384
 QUEUED_READS = 256
+# A timer rings late now and then; what was lost so is caught up, and no more than that.
+CATCH_UP_S = 0.05
 
 
 class Direction:
@@ -20,7 +22,7 @@ class Direction:
         self.free_at = 0.0
 
     def sent_at(self, count):
-        self.free_at = max(self.free_at, time.monotonic()) + count / self.bytes_per_s
+        self.free_at = max(self.free_at, time.monotonic() - CATCH_UP_S) + count / self.bytes_per_s
         return self.free_at
 
 
@@ -44,7 +46,7 @@ async def carry(reader, writer, direction, delay_s):
         while True:
             piece = await reader.read(READ_BYTES)
             sent_at = direction.sent_at(len(piece))
-            await queue.put((sent_at + delay_s, piece))
+            await queue.put((max(sent_at, time.monotonic()) + delay_s, piece))
             if not piece:
                 break
             await asyncio.sleep(max(0.0, sent_at - time.monotonic()))
