@@ -59,3 +59,37 @@ async fn a_walk_of_something_else_or_of_long_ago_is_made_anew() {
     };
     assert_eq!(back_up(&machine, &of_two, &of_two, waits_long).await, 2, "what came meanwhile");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lay_in_a_folder_that_went_after_the_walk_is_not_kept() {
+    let (machine, dir) = (Machine::new(), tempfile::tempdir().unwrap());
+    machine.init().await;
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("unchanged"), "x").unwrap();
+    fs::write(dir.path().join("stays"), "x").unwrap();
+    let options = machine.options("s", &[dir.path()]);
+    assert_eq!(back_up(&machine, &options, &options, || ()).await, 2);
+    fs::write(folder.join("new"), "x").unwrap();
+    let goes = || {
+        // The walk is over by then.
+        std::thread::sleep(Duration::from_millis(50));
+        fs::remove_dir_all(&folder).unwrap();
+    };
+    assert_eq!(back_up(&machine, &options, &options, goes).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_that_another_run_overtook_is_made_anew() {
+    let (machine, dir) = (Machine::new(), tempfile::tempdir().unwrap());
+    machine.init().await;
+    fs::write(dir.path().join("a"), "x").unwrap();
+    let options = machine.options("s", &[dir.path()]);
+    let begun = Begun::start(&options, &machine.means()).expect("it begins");
+    std::thread::sleep(Duration::from_millis(50));
+    fs::write(dir.path().join("b"), "y").unwrap();
+    assert_eq!(machine.back_up("s", &[dir.path()]).await.tally.files, 2);
+    let service = BackupService::new(machine.open().await).going_on(Some(begun));
+    let outcome = service.run(options, Arc::new(filbert::progress::Silent)).await.unwrap();
+    assert_eq!((outcome.tally.files, outcome.tally.files_removed), (2, 0));
+}
