@@ -66,7 +66,8 @@ class Round:
             took = self.step(tool, step)
             if took is None:
                 continue
-            self.note(tool.name, step, took | self.apache.since(mark) | {"stored": bytes_below(tool.repository())})
+            asked = self.apache.since(mark, tool.name)
+            self.note(tool.name, step, took | asked | {"stored": bytes_below(tool.repository())})
             if step == "restore":
                 self.compare(tool)
             if step == "unchanged" and tool.name == "filbert":

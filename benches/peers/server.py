@@ -99,18 +99,31 @@ class Apache:
     def mark(self):
         return self.log.stat().st_size if self.log.exists() else 0
 
-    def since(self, mark):
-        """What was asked since a mark. A request is logged when it ended, so wait a moment."""
-        time.sleep(0.2)
+    def since(self, mark, name):
+        """What tool `name` asked since a mark.
+
+        A request is logged some time after its answer, up to a tenth of a second later where the machine is busy:
+        so this waits until the log is still, and leaves out what another one asked before the mark.
+        """
+        self.settle()
         methods, up, down = collections.Counter(), 0, 0
         with open(self.log) as log:
             log.seek(mark)
             for line in log:
-                method, status, received, sent, _ = line.split(" ", 4)
+                method, status, received, sent, path = line.rstrip("\n").split(" ", 4)
+                if not f"{path}/".startswith(f"/dav/{name}/"):
+                    continue
                 methods[f"{method} {status}"] += 1
                 up += int(received)
                 down += int(sent)
         return {"requests": sum(methods.values()), "methods": dict(methods), "up": up, "down": down}
+
+    def settle(self):
+        """Waits until nothing more is logged."""
+        size = -1
+        while size != self.mark():
+            size = self.mark()
+            time.sleep(0.2)
 
     def connection(self):
         """A plain connection and the headers it needs, for the limits."""
