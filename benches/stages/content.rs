@@ -49,17 +49,17 @@ fn frame(kind: &str) -> Vec<u8> {
 
 #[divan::bench(args = ["source", "noise"])]
 fn frame_encoding(bencher: Bencher<'_, '_>, kind: &str) {
-    let (plain, mut encoded) = (frame(kind), Vec::new());
+    let (mut plain, mut encoded) = (frame(kind), Vec::new());
     let mut encoder = FrameEncoder::new(LEVEL).unwrap();
     bencher
         .counter(BytesCount::of_slice(&plain))
-        .bench_local(|| encoder.encode(black_box(&plain), &mut encoded).unwrap());
+        .bench_local(|| encoder.encode(black_box(&mut plain), &mut encoded).unwrap());
 }
 
 #[divan::bench(args = ["source", "noise"])]
 fn frame_decoding(bencher: Bencher<'_, '_>, kind: &str) {
-    let (plain, mut encoded, mut decoded) = (frame(kind), Vec::new(), Vec::new());
-    FrameEncoder::new(LEVEL).unwrap().encode(&plain, &mut encoded).unwrap();
+    let (mut plain, mut encoded, mut decoded) = (frame(kind), Vec::new(), Vec::new());
+    FrameEncoder::new(LEVEL).unwrap().encode(&mut plain, &mut encoded).unwrap();
     let mut decoder = FrameDecoder::new().unwrap();
     bencher
         .counter(BytesCount::of_slice(&plain))
@@ -91,10 +91,11 @@ fn pack(keyring: &Keyring) -> FinishedPack {
     let mut builder = PackBuilder::new(keyring, REPOSITORY, Salt([3; 32]), Vec::with_capacity(PACK)).unwrap();
     let (mut encoder, mut encoded) = (FrameEncoder::new(LEVEL).unwrap(), Vec::new());
     for number in 0..PACK / FRAME {
-        let plain = source_like(number as u64, FRAME);
-        encoder.encode(&plain, &mut encoded).unwrap();
+        let mut plain = source_like(number as u64, FRAME);
         let entry = |chunk: &[u8]| ChunkEntry { id: keyring.chunk_id(chunk), len: chunk.len() as u32 };
-        builder.push(&encoded, plain.chunks(CHUNK).map(entry).collect()).unwrap();
+        let chunks = plain.chunks(CHUNK).map(entry).collect();
+        encoder.encode(&mut plain, &mut encoded).unwrap();
+        builder.push(&encoded, chunks).unwrap();
     }
     builder.finish().unwrap()
 }
@@ -103,8 +104,8 @@ fn pack(keyring: &Keyring) -> FinishedPack {
 #[divan::bench]
 fn verifying_a_pack(bencher: Bencher<'_, '_>) {
     let keyring = keyring();
-    let pack = pack(&keyring);
+    let (pack, mut rooms) = (pack(&keyring), [Vec::new()]);
     bencher
         .counter(BytesCount::new(PACK))
-        .bench_local(|| verify_pack(black_box(&pack.bytes), &keyring, REPOSITORY, 1).unwrap());
+        .bench_local(|| verify_pack(black_box(&pack.bytes), &keyring, REPOSITORY, &mut rooms).unwrap());
 }

@@ -91,7 +91,7 @@ async fn read_one(repository: &Repository, pack: &Arc<PackEntry>) -> Result<Opti
     };
     let (keyring, id, expected) = (repository.keyring().clone(), repository.id(), pack.clone());
     let verified = tokio::task::spawn_blocking(move || -> Result<(), FormatError> {
-        let mut found = verify_pack(&bytes, &keyring, id, 1)?;
+        let mut found = verify_pack(&bytes, &keyring, id, &mut [Vec::new()])?;
         found.folder = expected.folder;
         if found.object != expected.object {
             return Err(FormatError::Damaged("its bytes do not have the hash that its name says"));

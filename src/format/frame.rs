@@ -30,6 +30,9 @@ const FIRST_LEVEL_OF_LARGE_TABLES: i32 = 13;
 const LARGEST_HASH_LOG: u32 = 20;
 const LARGEST_CHAIN_LOG: u32 = 21;
 
+/// zstd takes what fits the level and the size.
+const LIKE_THE_LEVEL: u32 = 0;
+
 /// Bytes at the start, middle and end that tell whether a large frame is worth the level.
 const PROBE_BYTES: usize = 8 << 10;
 const PROBE_LEVEL: i32 = 1;
@@ -39,62 +42,47 @@ const NOISE_LEVEL: i32 = -3;
 
 /// Encodes frames; one a thread, since it keeps its working memory.
 pub struct FrameEncoder {
+    /// One for all levels in turn: tables of three would take three times the memory.
     compressor: Compressor<'static>,
     level: i32,
-    probe: Compressor<'static>,
-    noise: Compressor<'static>,
-    turned: Vec<u8>,
 }
 
 impl FrameEncoder {
     /// An encoder with a zstd level from -7 to 22.
     pub fn new(level: i32) -> Result<Self, FormatError> {
-        let make = || -> std::io::Result<Self> {
-            Ok(Self {
-                compressor: compressor(level)?,
-                level,
-                probe: Compressor::new(PROBE_LEVEL)?,
-                noise: compressor(NOISE_LEVEL)?,
-                turned: Vec::new(),
-            })
-        };
-        make().map_err(|_| FormatError::Unwritable("no zstd context"))
+        let compressor =
+            Compressor::new(level).map_err(|_| FormatError::Unwritable("no zstd context could be made"))?;
+        Ok(Self { compressor, level })
     }
 
     /// Another zstd level for the frames that come.
-    pub fn set_level(&mut self, level: i32) -> Result<(), FormatError> {
-        if level != self.level {
-            self.compressor =
-                compressor(level).map_err(|_| FormatError::Unwritable("a level that zstd does not have"))?;
-            self.level = level;
-        }
-        Ok(())
+    pub fn set_level(&mut self, level: i32) {
+        self.level = level;
     }
 
-    /// Encodes `plain` into `frame`, whose old content is dropped.
-    pub fn encode(&mut self, plain: &[u8], frame: &mut Vec<u8>) -> Result<(), FormatError> {
+    /// Encodes `plain` into `frame`, whose old content is dropped. `plain` is used up: what it
+    /// holds afterwards is of no use.
+    pub fn encode(&mut self, plain: &mut [u8], frame: &mut Vec<u8>) -> Result<(), FormatError> {
         if plain.len() > MAX_FRAME_BYTES {
             return Err(FormatError::Unwritable("a frame that is too large"));
         }
-        let worth_it = self.seems_compressible(plain);
-        let compressor = if worth_it { &mut self.compressor } else { &mut self.noise };
-        let (codec, content) = if calls::seem_frequent(plain) {
-            self.turned.clear();
-            self.turned.extend_from_slice(plain);
-            calls::to_absolute(&mut self.turned);
-            (CALLS_ZSTD, self.turned.as_slice())
-        } else {
-            (ZSTD, plain)
-        };
+        let level = if self.seems_compressible(plain) { self.level } else { NOISE_LEVEL };
+        let unwritable = |_| FormatError::Unwritable("zstd could not compress it");
+        tune(&mut self.compressor, level).map_err(unwritable)?;
+        let codec = if calls::seem_frequent(plain) { CALLS_ZSTD } else { ZSTD };
+        if codec == CALLS_ZSTD {
+            calls::to_absolute(plain);
+        }
         frame.clear();
         frame.reserve(1 + compress_bound(plain.len()));
         frame.push(codec);
         let mut after_codec = Cursor::new(&mut *frame);
         after_codec.set_position(1);
-        let len = compressor
-            .compress_to_buffer(content, &mut after_codec)
-            .map_err(|_| FormatError::Unwritable("zstd could not compress it"))?;
+        let len = self.compressor.compress_to_buffer(plain, &mut after_codec).map_err(unwritable)?;
         if len >= plain.len() {
+            if codec == CALLS_ZSTD {
+                calls::to_relative(plain);
+            }
             frame.clear();
             frame.push(STORED);
             frame.extend_from_slice(plain);
@@ -110,23 +98,23 @@ impl FrameEncoder {
         for start in [0, (plain.len() - PROBE_BYTES) / 2, plain.len() - PROBE_BYTES] {
             sample.extend_from_slice(&plain[start..start + PROBE_BYTES]);
         }
-        let compressed = self.probe.compress(&sample);
+        let compressed =
+            tune(&mut self.compressor, PROBE_LEVEL).and_then(|()| self.compressor.compress(&sample));
         compressed.is_ok_and(|compressed| compressed.len() < sample.len() - sample.len() / 64)
     }
 }
 
-fn compressor(level: i32) -> std::io::Result<Compressor<'static>> {
-    let mut compressor = Compressor::new(level)?;
+/// Sets the level and all that goes with it.
+fn tune(compressor: &mut Compressor<'_>, level: i32) -> std::io::Result<()> {
+    let (hash_log, chain_log) = match level {
+        LEVEL_WITH_TABLES | NOISE_LEVEL => (HASH_LOG, CHAIN_LOG),
+        FIRST_LEVEL_OF_LARGE_TABLES.. => (LARGEST_HASH_LOG, LARGEST_CHAIN_LOG),
+        _ => (LIKE_THE_LEVEL, LIKE_THE_LEVEL),
+    };
+    compressor.set_parameter(CParameter::CompressionLevel(level))?;
     compressor.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
-    if level >= FIRST_LEVEL_OF_LARGE_TABLES {
-        compressor.set_parameter(CParameter::HashLog(LARGEST_HASH_LOG))?;
-        compressor.set_parameter(CParameter::ChainLog(LARGEST_CHAIN_LOG))?;
-    }
-    if matches!(level, LEVEL_WITH_TABLES | NOISE_LEVEL) {
-        compressor.set_parameter(CParameter::HashLog(HASH_LOG))?;
-        compressor.set_parameter(CParameter::ChainLog(CHAIN_LOG))?;
-    }
-    Ok(compressor)
+    compressor.set_parameter(CParameter::HashLog(hash_log))?;
+    compressor.set_parameter(CParameter::ChainLog(chain_log))
 }
 
 /// Decodes frames; one a thread.
@@ -175,7 +163,7 @@ mod tests {
 
     fn round_trip(plain: &[u8]) -> usize {
         let (mut frame, mut back) = (Vec::new(), Vec::new());
-        FrameEncoder::new(3).unwrap().encode(plain, &mut frame).unwrap();
+        FrameEncoder::new(3).unwrap().encode(&mut plain.to_vec(), &mut frame).unwrap();
         FrameDecoder::new().unwrap().decode(&frame, plain.len(), &mut back).unwrap();
         assert_eq!(back, plain);
         frame.len()
@@ -216,7 +204,7 @@ mod tests {
     #[test]
     fn code_is_turned_and_gets_smaller_so() {
         let (plain, mut frame) = (code(20_000), Vec::new());
-        FrameEncoder::new(3).unwrap().encode(&plain, &mut frame).unwrap();
+        FrameEncoder::new(3).unwrap().encode(&mut plain.clone(), &mut frame).unwrap();
         assert_eq!(frame[0], CALLS_ZSTD);
         let unturned = zstd::bulk::compress(&plain, 3).unwrap().len();
         assert!(round_trip(&plain) * 100 < unturned * 95, "{} of {unturned}", frame.len());
@@ -225,7 +213,7 @@ mod tests {
     #[test]
     fn a_frame_that_unpacks_to_more_than_it_should_is_refused() {
         let mut frame = Vec::new();
-        FrameEncoder::new(3).unwrap().encode(&vec![0; 1 << 20], &mut frame).unwrap();
+        FrameEncoder::new(3).unwrap().encode(&mut vec![0; 1 << 20], &mut frame).unwrap();
         assert!(frame.len() < 1000);
         let mut plain = Vec::new();
         let decoded = FrameDecoder::new().unwrap().decode(&frame, 1000, &mut plain);

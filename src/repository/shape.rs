@@ -45,11 +45,13 @@ pub fn frames_of_stream(bytes: &[u8], manner: &Manner) -> Result<Vec<FrameShape>
     let mut encoder = FrameEncoder::new(manner.level).map_err(damaged)?;
     let piece = PIECE_BYTES.min(manner.most);
     let pieces = manner.frame_bytes.div_ceil(piece).min(manner.most / piece).max(1);
-    let mut encoded = Vec::new();
+    let (mut plain, mut encoded) = (Vec::new(), Vec::new());
     bytes
         .chunks(pieces * piece)
         .map(|frame| {
-            encoder.encode(frame, &mut encoded).map_err(damaged)?;
+            plain.clear();
+            plain.extend_from_slice(frame);
+            encoder.encode(&mut plain, &mut encoded).map_err(damaged)?;
             let chunks = frame.chunks(piece).map(|piece| piece.len() as u32).collect();
             Ok(FrameShape { encoded: encoded.len(), chunks })
         })

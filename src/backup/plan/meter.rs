@@ -116,8 +116,8 @@ fn measure(
     let damaged = |reason| RepositoryError::damaged("a frame", reason);
     let mut encoder = FrameEncoder::new(level).map_err(damaged)?;
     let (mut measured, mut encoded) = (Vec::new(), Vec::new());
-    for job in jobs {
-        encoder.encode(&job.plain, &mut encoded).map_err(damaged)?;
+    for mut job in jobs {
+        encoder.encode(&mut job.plain, &mut encoded).map_err(damaged)?;
         measured.push((job.number, FrameShape { encoded: encoded.len(), chunks: job.chunks }));
     }
     Ok(measured)

@@ -10,6 +10,7 @@ use crate::format::keys::Keyring;
 use crate::format::seal::{Role, Sealer};
 use crate::model::id::{ObjectId, RepositoryId};
 use std::panic::resume_unwind;
+use std::thread::Builder;
 
 /// Opens single frames of one pack, with key material from the index and not from the server.
 /// Keeps its working memory.
@@ -61,13 +62,13 @@ impl<'k> FrameOpener<'k> {
 }
 
 /// Opens a whole pack, every frame of it, and returns how a record introduces it (with folder
-/// 0). Proves that all chunks can be had from exactly these bytes. Shares the frames out to so many
-/// threads, of which the caller's is one.
+/// 0). Proves that all chunks can be had from exactly these bytes. Shares the frames out to threads, one
+/// for each of `rooms`, whose memory it decodes into; the caller's is the first.
 pub fn verify_pack(
     bytes: &[u8],
     keyring: &Keyring,
     repository: RepositoryId,
-    hands: usize,
+    rooms: &mut [Vec<u8>],
 ) -> Result<PackEntry, FormatError> {
     let (sealer, header, index) = read_footer(bytes, keyring, repository)?;
     let entry = PackEntry {
@@ -79,33 +80,37 @@ pub fn verify_pack(
         index,
     };
     let (first, pack) = (FrameOpener::with_sealer(keyring, sealer)?, &entry);
-    let share = |opener, hand| verify_frames(bytes, pack, opener, hand, hands.max(1));
+    let hands = rooms.len().max(1);
+    let share = |opener, hand, room: &mut Vec<u8>| verify_frames(bytes, pack, opener, (hand, hands), room);
+    let share_of_another =
+        |hand, room: &mut Vec<u8>| share(FrameOpener::new(keyring, repository, pack)?, hand, room);
+    let mut no_room = Vec::new();
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..hands)
-            .map(|hand| scope.spawn(move || share(FrameOpener::new(keyring, repository, pack)?, hand)))
-            .collect();
-        let mine = share(first, 0);
-        let theirs =
-            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        theirs.fold(mine, Result::and)
+        let (room, rooms) = rooms.split_first_mut().unwrap_or((&mut no_room, &mut []));
+        let spawn = |hand, room| Builder::new().spawn_scoped(scope, move || share_of_another(hand, room));
+        let others: Vec<_> = (1..).zip(rooms).map(|(hand, room)| (hand, spawn(hand, room))).collect();
+        let mine = share(first, 0, &mut *room);
+        others.into_iter().fold(mine, |so_far, (hand, thread)| match thread {
+            Ok(other) => so_far.and(other.join().unwrap_or_else(|panic| resume_unwind(panic))),
+            Err(_no_thread) => so_far.and_then(|()| share_of_another(hand, &mut *room)),
+        })
     })?;
     Ok(entry)
 }
 
-/// Opens every frame whose number leaves `hand` when divided by `hands`.
+/// Opens every frame whose number leaves `hand` when divided by `hands`, into `plain`.
 fn verify_frames(
     bytes: &[u8],
     entry: &PackEntry,
     mut opener: FrameOpener<'_>,
-    hand: usize,
-    hands: usize,
+    (hand, hands): (usize, usize),
+    plain: &mut Vec<u8>,
 ) -> Result<(), FormatError> {
-    let mut plain = Vec::new();
     for (number, at, frame) in entry.index.offsets().skip(hand).step_by(hands) {
         let sealed = bytes
             .get(at as usize..at as usize + frame.sealed_len as usize)
             .ok_or(FormatError::Damaged("a pack is shorter than its frames"))?;
-        opener.open(number, frame, sealed, &mut plain)?;
+        opener.open(number, frame, sealed, plain)?;
     }
     Ok(())
 }
@@ -154,7 +159,7 @@ mod tests {
         let mut encoder = FrameEncoder::new(3).unwrap();
         for chunks in frames {
             let mut frame = Vec::new();
-            encoder.encode(&chunks.concat(), &mut frame).unwrap();
+            encoder.encode(&mut chunks.concat(), &mut frame).unwrap();
             let chunks: Vec<_> = chunks
                 .iter()
                 .map(|content| ChunkEntry { id: keyring.chunk_id(content), len: content.len() as u32 })
@@ -167,8 +172,12 @@ mod tests {
     }
 
     fn verify(bytes: &[u8], keyring: &Keyring) -> Result<PackEntry, FormatError> {
-        let alone = verify_pack(bytes, keyring, REPOSITORY, 1);
-        assert_eq!(verify_pack(bytes, keyring, REPOSITORY, 3), alone, "three find what one does");
+        let alone = verify_pack(bytes, keyring, REPOSITORY, &mut []);
+        assert_eq!(
+            verify_pack(bytes, keyring, REPOSITORY, &mut vec![Vec::new(); 3]),
+            alone,
+            "three find what one does"
+        );
         alone
     }
 

@@ -71,6 +71,14 @@ struct Purse {
 }
 
 impl Purse {
+    /// Whether there may be one more; it is counted then.
+    fn one_more(&self) -> bool {
+        let mut count = self.count();
+        let more = count.0 < count.1.max(1);
+        count.0 += usize::from(more);
+        more
+    }
+
     fn count(&self) -> MutexGuard<'_, (usize, usize)> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,18 +99,16 @@ impl Tokens {
     /// How many there may be from now on. Of those that are too many each goes when it is given
     /// back.
     fn allow(&self, allowed: usize) {
-        let mut count = self.purse.count();
-        count.1 = allowed;
-        while count.0 < allowed && self.purse.give_back.try_send(Vec::new()).is_ok() {
-            count.0 += 1;
-        }
+        self.purse.count().1 = allowed;
     }
 
     /// Waits until a pack may be begun. Packs that cannot be sent are dropped and give theirs
-    /// back, so nobody waits for ever.
+    /// back, so nobody waits for ever. Memory that was used before is taken first: a fast line
+    /// gives it back before more is needed.
     fn take(&self) -> (Token, Vec<u8>) {
+        let buffer = self.free.try_recv().ok().or_else(|| self.purse.one_more().then(Vec::new));
         // It cannot be disconnected: `self` has both ends.
-        let buffer = self.free.recv().unwrap_or_default();
+        let buffer = buffer.unwrap_or_else(|| self.free.recv().unwrap_or_default());
         (Token { purse: self.purse.clone(), buffer: Vec::new() }, buffer)
     }
 }
@@ -159,11 +165,14 @@ impl Assembler {
             }
             let began = self.millis();
             let level = self.shared.pace().level();
+            encoder.set_level(level);
+            let plain_len = job.plain.len();
             let result = encoder
-                .set_level(level)
-                .and_then(|()| encoder.encode(&job.plain, &mut encoded))
-                .map_err(|reason| RepositoryError::damaged("a new frame", reason))
-                .and_then(|()| self.append(&encoded, job.plain.len(), std::mem::take(&mut job.chunks)));
+                .encode(&mut job.plain, &mut encoded)
+                .map_err(|reason| RepositoryError::damaged("a new frame", reason));
+            // Before a pack is read back, which takes it for what it decodes.
+            self.put_by(job.plain);
+            let result = result.and_then(|()| self.append(&encoded, plain_len, job.chunks));
             match result {
                 Ok(waited) => {
                     let all = self.millis().saturating_sub(began);
@@ -172,16 +181,23 @@ impl Assembler {
                 }
                 Err(error) => self.shared.fail(error),
             }
-            job.plain.clear();
-            self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(job.plain);
         }
+    }
+
+    /// Keeps a buffer for the next one who needs one.
+    fn put_by(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+
+    fn spare(&self) -> Option<Vec<u8>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// An empty job, with a buffer that was used before where there is one; else it has room for so
     /// many bytes, for one that grows leaves holes behind.
     pub(super) fn spare_job(&self, most_bytes: usize) -> FrameJob {
-        let plain = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        FrameJob { plain: plain.unwrap_or_else(|| Vec::with_capacity(most_bytes)), chunks: Vec::new() }
+        FrameJob { plain: self.spare().unwrap_or_else(|| Vec::with_capacity(most_bytes)), chunks: Vec::new() }
     }
 
     /// Sends the pack that is open on its way and lets the sender know that it was the last. No
@@ -253,7 +269,10 @@ impl Assembler {
         if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
             return Ok(0);
         }
-        let FinishedPack { bytes, entry } = finish(&self.repository, pack, hands)?;
+        let mut rooms: Vec<_> = (0..hands).map(|_| self.spare().unwrap_or_default()).collect();
+        let finished = finish(&self.repository, pack, &mut rooms);
+        rooms.into_iter().for_each(|room| self.put_by(room));
+        let FinishedPack { bytes, entry } = finished?;
         let began = self.millis();
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.

@@ -34,7 +34,7 @@ pub(super) fn split(
             .and_then(|at| bytes.get(at..at.checked_add(frame.sealed_len as usize)?))
             .ok_or(damaged(FormatError::Damaged("it is shorter than its frames")))?;
         opener.open(number, frame, sealed, &mut plain).map_err(damaged)?;
-        parts.add(&plain, &frame.chunks)?;
+        parts.add(&mut plain, &frame.chunks)?;
     }
     parts.close()?;
     Ok(parts.done)
@@ -52,12 +52,12 @@ struct Parts<'r> {
 
 impl Parts<'_> {
     /// Adds the chunks of a frame, in several frames where one would be too large.
-    fn add(&mut self, plain: &[u8], chunks: &[ChunkEntry]) -> Result<(), RepositoryError> {
+    fn add(&mut self, plain: &mut [u8], chunks: &[ChunkEntry]) -> Result<(), RepositoryError> {
         let most_plain = fitting(self.most as u64);
         let (mut rest, mut from, mut len) = (plain, 0, 0);
         for (number, chunk) in chunks.iter().enumerate() {
             if len > 0 && len + chunk.len as usize > most_plain {
-                let (frame, after) = rest.split_at(len.min(rest.len()));
+                let (frame, after) = rest.split_at_mut(len.min(rest.len()));
                 self.push(frame, chunks.get(from..number).unwrap_or_default())?;
                 (rest, from, len) = (after, number, 0);
             }
@@ -66,7 +66,7 @@ impl Parts<'_> {
         self.push(rest, chunks.get(from..).unwrap_or_default())
     }
 
-    fn push(&mut self, plain: &[u8], chunks: &[ChunkEntry]) -> Result<(), RepositoryError> {
+    fn push(&mut self, plain: &mut [u8], chunks: &[ChunkEntry]) -> Result<(), RepositoryError> {
         let damaged = |reason| RepositoryError::damaged("a part of a pack", reason);
         self.encoder.encode(plain, &mut self.encoded).map_err(damaged)?;
         // Padding comes on top.
@@ -88,22 +88,22 @@ impl Parts<'_> {
 
     fn close(&mut self) -> Result<(), RepositoryError> {
         let Some(pack) = self.open.take() else { return Ok(()) };
-        self.done.push(finish(self.repository, pack, 1)?);
+        self.done.push(finish(self.repository, pack, &mut [Vec::new()])?);
         Ok(())
     }
 }
 
 /// Ends a pack and reads it back as a restore would: what bad memory spoilt is found here and not
-/// on the day of the restore. `hands` threads do it.
+/// on the day of the restore. Each of `rooms` is for a thread that decodes into it.
 pub(super) fn finish(
     repository: &Repository,
     pack: PackBuilder,
-    hands: usize,
+    rooms: &mut [Vec<u8>],
 ) -> Result<FinishedPack, RepositoryError> {
     let damaged = |reason| RepositoryError::damaged("a new pack, read back before sending,", reason);
     let finished = pack.finish().map_err(damaged)?;
     let read_back =
-        verify_pack(&finished.bytes, repository.keyring(), repository.id(), hands).map_err(damaged)?;
+        verify_pack(&finished.bytes, repository.keyring(), repository.id(), rooms).map_err(damaged)?;
     if read_back != finished.entry {
         return Err(damaged(FormatError::Damaged("it reads back as another one")));
     }
