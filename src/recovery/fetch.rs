@@ -12,11 +12,31 @@ use crate::store::TrafficCount;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Requests ahead of the writing.
 const AHEAD: usize = 2;
+
+/// How many threads open frames, and the memory that they decode into one batch after the other.
+pub(super) struct Hands {
+    threads: usize,
+    rooms: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Hands {
+    pub(super) fn new(threads: usize) -> Self {
+        Self { threads, rooms: Mutex::default() }
+    }
+
+    fn take_room(&self) -> Vec<u8> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put_by(&self, room: Vec<u8>) {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+}
 
 /// A request and the chunks that come of it.
 pub(super) struct Job {
@@ -61,7 +81,7 @@ pub(super) async fn fill(
     repository: &Repository,
     filling: Arc<Filling>,
     chunks: Vec<WantedChunk>,
-    threads: usize,
+    hands: &Arc<Hands>,
     cancel: &Cancel,
 ) -> Result<(), RecoveryError> {
     {
@@ -74,7 +94,7 @@ pub(super) async fn fill(
     let mut wanted = chunks;
     while !wanted.is_empty() {
         tokio::select! {
-            filled = fill_round(repository, &filling, wanted, threads) => filled?,
+            filled = fill_round(repository, &filling, wanted, hands) => filled?,
             () = cancel.cancelled() => return Err(RepositoryError::Cancelled.into()),
         }
         wanted = elsewhere(repository, &filling)?;
@@ -87,7 +107,7 @@ async fn fill_round(
     repository: &Repository,
     filling: &Arc<Filling>,
     wanted: Vec<WantedChunk>,
-    threads: usize,
+    hands: &Arc<Hands>,
 ) -> Result<(), RecoveryError> {
     let fetching = futures_util::stream::iter(jobs(repository, wanted)?).map(|job| {
         let repository = repository.clone();
@@ -104,10 +124,10 @@ async fn fill_round(
         match bytes {
             Ok(bytes) => {
                 filling.received(bytes.len() as u64);
-                let (opened, files) = (repository.clone(), filling.clone());
-                let lost = blocking(move || open_frames(&opened, &files, job, &bytes, threads)).await?;
+                let (opened, files, openers) = (repository.clone(), filling.clone(), hands.clone());
+                let lost = blocking(move || open_frames(&opened, &files, job, &bytes, &openers)).await?;
                 if let Some((job, frames)) = lost {
-                    retry(repository, filling, job, frames, threads).await?;
+                    retry(repository, filling, job, frames, hands).await?;
                 }
             }
             Err(error) if spoils_only_itself(&error) => lose(filling, &job, None, &error.to_string()),
@@ -164,14 +184,14 @@ async fn retry(
     filling: &Arc<Filling>,
     job: Job,
     frames: Vec<(u32, u64)>,
-    threads: usize,
+    hands: &Arc<Hands>,
 ) -> Result<(), RecoveryError> {
     let job = Job { fetch: Fetch { frames, ..job.fetch }, ..job };
     match repository.fetch(&job.pack, &job.fetch.range).await {
         Ok(bytes) => {
-            let (repository, filling) = (repository.clone(), filling.clone());
+            let (repository, filling, hands) = (repository.clone(), filling.clone(), hands.clone());
             blocking(move || {
-                if let Some((job, frames)) = open_frames(&repository, &filling, job, &bytes, threads) {
+                if let Some((job, frames)) = open_frames(&repository, &filling, job, &bytes, &hands) {
                     let path = names::pack(job.pack.folder, &job.pack.object);
                     let reason = format!("{path} is damaged: run `filbert check --read-data`");
                     lose(&filling, &job, Some(&frames), &reason);
@@ -192,12 +212,12 @@ fn open_frames(
     filling: &Filling,
     job: Job,
     bytes: &Bytes,
-    threads: usize,
+    hands: &Hands,
 ) -> Option<(Job, Vec<(u32, u64)>)> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut lost = Vec::new();
-        let mut reader = FrameReader::new(repository, &job.pack);
+        let mut reader = FrameReader::new(repository, &job.pack, hands.take_room());
         while let Some(&(frame, at)) = job.fetch.frames.get(next.fetch_add(1, Ordering::Relaxed)) {
             if filling.is_disk_full() {
                 break;
@@ -214,9 +234,12 @@ fn open_frames(
                 lost.push((frame, at));
             }
         }
+        if let Ok(reader) = reader {
+            hands.put_by(reader.into_room());
+        }
         lost
     };
-    let threads = threads.clamp(1, job.fetch.frames.len().max(1));
+    let threads = hands.threads.clamp(1, job.fetch.frames.len().max(1));
     let lost: Vec<_> = std::thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut lost = work();
@@ -254,7 +277,7 @@ fn spoils_only_itself(error: &RepositoryError) -> bool {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RepositoryError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| RepositoryError::Internal(error.to_string()))

@@ -1,7 +1,7 @@
 //! A restore from beginning to end.
 
 use super::batch::Batch;
-use super::fetch;
+use super::fetch::{self, Hands};
 use super::fill::Filling;
 use super::links::LateLink;
 use super::plan::Planner;
@@ -11,8 +11,8 @@ use crate::files::place::{Flusher, ShortfallKind, Target};
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
+use crossbeam_channel::Receiver;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Restores from a repository.
 pub struct RecoveryService {
@@ -49,18 +49,20 @@ impl RecoveryService {
         });
 
         let planner = Planner::new(repository.clone(), options.clone(), target.clone(), report.clone());
-        let (batches, mut planned) = mpsc::channel::<Batch>(1);
+        // Nothing lies between the two: a batch is planned while the one before is filled, and no more.
+        let (batches, planned) = crossbeam_channel::bounded::<Batch>(0);
         let planning = tokio::task::spawn_blocking(move || {
             planner.run(&entries, |batch| {
                 let gone = |_| RepositoryError::Cancelled;
-                Ok(batches.blocking_send(batch).map_err(gone)?)
+                Ok(batches.send(batch).map_err(gone)?)
             })
         });
         let mut cost = crate::store::TrafficCount::default();
         let writable = target.as_ref().filter(|_| !options.dry_run);
         let flusher = writable.map(|target| Arc::new(Flusher::new(target.clone())));
+        let hands = Arc::new(Hands::new(options.threads));
         let mut filled = Ok(());
-        while let Some(mut batch) = planned.recv().await {
+        while let Some(mut batch) = next(&planned).await? {
             let chunks = std::mem::take(&mut batch.chunks);
             match writable.zip(flusher.as_ref()) {
                 None => {
@@ -72,8 +74,7 @@ impl RecoveryService {
                     let (target, flusher) = (target.clone(), flusher.clone());
                     let filling =
                         Arc::new(Filling::new(batch, target, flusher, report.clone(), options.overwrite));
-                    let threads = options.threads;
-                    filled = fetch::fill(repository, filling, chunks, threads, &options.cancel).await;
+                    filled = fetch::fill(repository, filling, chunks, &hands, &options.cancel).await;
                 }
             }
             if filled.is_err() {
@@ -103,6 +104,12 @@ impl RecoveryService {
         };
         Ok(outcome)
     }
+}
+
+/// The batch that is planned next.
+async fn next(planned: &Receiver<Batch>) -> Result<Option<Batch>, RepositoryError> {
+    let planned = planned.clone();
+    fetch::blocking(move || planned.recv().ok()).await
 }
 
 /// Further names, metadata of folders, and what could not be set.

@@ -163,7 +163,7 @@ impl Repository {
         bytes: &[u8],
         take: &mut impl FnMut(ChunkId, &[u8]),
     ) -> Result<(), RepositoryError> {
-        let mut reader = FrameReader::new(self, pack)?;
+        let mut reader = FrameReader::new(self, pack, Vec::new())?;
         fetch
             .frames
             .iter()
@@ -171,7 +171,7 @@ impl Repository {
     }
 }
 
-/// Opens frames of one pack out of fetched bytes. Keeps its working memory.
+/// Opens frames of one pack out of fetched bytes.
 pub struct FrameReader<'a> {
     pack: &'a PackEntry,
     opener: FrameOpener<'a>,
@@ -179,11 +179,20 @@ pub struct FrameReader<'a> {
 }
 
 impl<'a> FrameReader<'a> {
-    /// A reader for the frames of `pack`.
-    pub fn new(repository: &'a Repository, pack: &'a PackEntry) -> Result<Self, RepositoryError> {
+    /// A reader for the frames of `pack`, which decodes them into `room`.
+    pub fn new(
+        repository: &'a Repository,
+        pack: &'a PackEntry,
+        room: Vec<u8>,
+    ) -> Result<Self, RepositoryError> {
         let damaged = |reason| RepositoryError::damaged(names::pack(pack.folder, &pack.object), reason);
         let opener = FrameOpener::new(repository.keyring(), repository.id(), pack).map_err(damaged)?;
-        Ok(Self { pack, opener, plain: Vec::new() })
+        Ok(Self { pack, opener, plain: room })
+    }
+
+    /// The memory that frames were decoded into.
+    pub fn into_room(self) -> Vec<u8> {
+        self.plain
     }
 
     /// Opens frame `number`, whose sealed bytes begin at `at` in `bytes`, and hands on each of

@@ -1,6 +1,7 @@
 //! A store in a local folder: a mounted drive, a disk, or a copy of a remote repository.
 
 use super::path::{check, check_object};
+use super::room::room;
 use super::{ErrorKind, Listed, Listing, Quota, Store, StoreError, Traffic, TrafficCount};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -70,8 +71,10 @@ fn told(action: &str, shown: &str, error: &io::Error) -> StoreError {
 fn read_range(place: &Path, range: Range<u64>) -> io::Result<Bytes> {
     let mut file = File::open(place)?;
     file.seek(SeekFrom::Start(range.start))?;
-    let mut bytes = Vec::new();
-    file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+    let there = file.metadata()?.len().saturating_sub(range.start);
+    let wanted = range.end.saturating_sub(range.start);
+    let mut bytes = Vec::with_capacity(room(wanted.min(there)));
+    file.take(wanted).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
 

@@ -6,6 +6,7 @@ pub mod gate;
 pub mod memory;
 mod path;
 pub mod retry;
+mod room;
 pub mod traffic;
 pub mod webdav;
 

@@ -1,5 +1,6 @@
 //! An answer being read: counted, bounded in size, and given up when it stops moving.
 
+use super::super::room::room;
 use super::super::{ErrorKind, Refusal, StoreError, Traffic};
 use super::failure::chain;
 use super::passage::Passage;
@@ -17,16 +18,6 @@ const TRUSTED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A longer rest is not worth reading for the sake of its connection.
 const UNNEEDED_BYTES: usize = 64 * 1024;
-
-/// glibc keeps what is freed of up to so many bytes for the thread that took it, and a body is taken
-/// on one thread after the other; what is larger goes back to the system at once.
-const KEPT_BYTES: u64 = 32 * 1024 * 1024;
-const LONG_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The room for a body of so many bytes. What is not written to takes no memory.
-fn room(bytes: u64) -> u64 {
-    if bytes < LONG_BYTES { bytes } else { bytes.max(KEPT_BYTES + 1) }
-}
 
 pub(super) struct Answer<'a> {
     pub response: Response,
@@ -110,7 +101,7 @@ impl<'a> Answer<'a> {
         if told.is_some_and(|told| told > limit) {
             return Err(self.too_long(limit));
         }
-        let mut whole = BytesMut::with_capacity(room(told.unwrap_or(0).min(TRUSTED_BYTES)) as usize);
+        let mut whole = BytesMut::with_capacity(room(told.unwrap_or(0).min(TRUSTED_BYTES)));
         while let Some(piece) = self.piece().await? {
             if (whole.len() as u64).saturating_add(piece.len() as u64) > limit {
                 return Err(self.too_long(limit));
