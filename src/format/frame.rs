@@ -25,8 +25,8 @@ const WINDOW_LOG: u32 = 23;
 const LEVEL_WITH_TABLES: i32 = 3;
 const HASH_LOG: u32 = 18;
 const CHAIN_LOG: u32 = 17;
-/// From this level on zstd would take up to 80 MiB a thread for a frame of 4 MiB; so it is 12.
-const FIRST_LEVEL_OF_LARGE_TABLES: i32 = 13;
+/// From this level on zstd would take 40 to 80 MiB a thread for a frame of 4 MiB; so it is 12.
+const FIRST_LEVEL_OF_LARGE_TABLES: i32 = 10;
 const LARGEST_HASH_LOG: u32 = 20;
 const LARGEST_CHAIN_LOG: u32 = 21;
 

@@ -78,6 +78,12 @@ pub trait Store: Send + Sync + Debug {
         Repeats::default()
     }
 
+    /// Bytes of uploads that the connections took so far, of those that are under way too; always
+    /// 0 for a store that cannot tell. A store around another one hands its count on.
+    fn moved(&self) -> u64 {
+        0
+    }
+
     /// The address as shown to people, without secrets.
     fn address(&self) -> String;
 }

@@ -310,6 +310,10 @@ impl Store for Retrying {
         Repeats { broken: count(&self.broken), throttled: count(&self.throttled) }
     }
 
+    fn moved(&self) -> u64 {
+        self.store.moved()
+    }
+
     fn address(&self) -> String {
         self.store.address()
     }

@@ -1,6 +1,7 @@
 //! Threads that compress frames and put them into the open pack. A full pack is decoded once
 //! before it goes on: what bad memory spoilt is found here and not on the day of the restore.
 
+use super::level::Compressed;
 use super::split::finish;
 use super::{Choice, MOST_UPLOADS, PackToSend, Shared, WriterOptions, millis};
 use crate::format::frame::FrameEncoder;
@@ -8,6 +9,7 @@ use crate::format::pack::{ChunkEntry, FinishedPack, PackBuilder};
 use crate::format::padding::padme;
 use crate::repository::{Repository, RepositoryError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Packs in memory beside those that are on their way. On a fast line one of those is not, and is
@@ -17,6 +19,10 @@ const BESIDE_UPLOADS: usize = 1;
 /// three of them fit. Of what more uploads would win on a long line most is had with three.
 const PACK_MEMORY: usize = 48 << 20;
 const LEAST_PACKS: usize = 3;
+
+/// How often and after what time is looked whether the line is known by now.
+const MEETING_STEPS: u32 = 200;
+const MEETING_STEP: Duration = Duration::from_millis(5);
 
 /// The most packs in memory for a writer with these options.
 fn most_packs(options: &WriterOptions) -> usize {
@@ -164,8 +170,7 @@ impl Assembler {
                 continue;
             }
             let began = self.millis();
-            let level = self.shared.pace().level();
-            encoder.set_level(level);
+            encoder.set_level(self.meet_line());
             let plain_len = job.plain.len();
             let result = encoder
                 .encode(&mut job.plain, &mut encoded)
@@ -177,11 +182,32 @@ impl Assembler {
                 Ok(waited) => {
                     let all = self.millis().saturating_sub(began);
                     let positive = |millis: i64| u64::try_from(millis).unwrap_or(0);
-                    self.shared.pace().compressed(positive(all.saturating_sub(waited)), positive(waited));
+                    self.shared.pace().compressed(Compressed {
+                        encoded: encoded.len() as u64,
+                        worked_ms: positive(all.saturating_sub(waited)),
+                        waited_ms: positive(waited),
+                    });
                 }
                 Err(error) => self.shared.fail(error),
             }
         }
+    }
+
+    /// The zstd level for the next frame. Waits a moment while the line is being met.
+    fn meet_line(&self) -> i32 {
+        for _ in 0..MEETING_STEPS {
+            let (now, moved) = (self.millis(), self.repository.store().moved());
+            let mut pace = self.shared.pace();
+            pace.moved(now, moved);
+            if !pace.line().is_being_met() || self.shared.stopped.is_cancelled() {
+                return pace.level();
+            }
+            drop(pace);
+            std::thread::sleep(MEETING_STEP);
+        }
+        // What answers nothing for so long will not be waited for again.
+        self.shared.pace().line().gave_up_meeting();
+        self.shared.pace().level()
     }
 
     /// Keeps a buffer for the next one who needs one.
@@ -277,6 +303,7 @@ impl Assembler {
         let sender = self.packs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // A closed queue means that sending failed; its reason is in `shared`.
         if let Some(sender) = sender {
+            self.shared.pace().line().handed();
             let _ = sender.blocking_send(PackToSend { bytes, entry, token });
         }
         Ok(self.millis() - began)

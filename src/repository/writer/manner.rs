@@ -2,7 +2,6 @@
 //! to bear it. While it runs that may change; a plan goes by the beginning.
 
 use super::limit::{ObjectLimit, fitting};
-use super::pace::Pace;
 use super::{WriterOptions, remembered};
 use crate::repository::{Repository, RepositoryError};
 
@@ -28,7 +27,7 @@ impl Manner {
     pub fn of(repository: &Repository, options: &WriterOptions) -> Result<Self, RepositoryError> {
         options.check()?;
         let limit = ObjectLimit::load(repository.state(), options.max_object)?;
-        let pace = Pace::new(options.pack_bytes, options.level, options.uploads, remembered(repository)?);
+        let pace = options.pace(remembered(repository)?);
         let most = fitting(limit.bytes()).max(1);
         let pack_bytes = pace.pack_bytes().min(limit.pack_bytes());
         Ok(Self {

@@ -3,7 +3,9 @@
 //! the reading and memory does not grow.
 
 mod assemble;
+mod level;
 mod limit;
+mod line;
 mod load;
 mod manner;
 mod pace;
@@ -19,6 +21,7 @@ use crate::progress::Observer;
 use crate::state::meta::Meta;
 use crate::store::Repeats;
 use assemble::{Assembler, FrameJob, Token};
+use level::Level;
 use limit::ObjectLimit;
 pub(crate) use limit::fitting;
 pub use load::{Coming, Load};
@@ -59,6 +62,11 @@ impl WriterOptions {
     /// hard to fill and hard to make smaller.
     fn frame_bytes_in(&self, pack_bytes: usize) -> usize {
         self.frame_bytes.min((pack_bytes / 4).max(Self::LEAST_FRAME_BYTES))
+    }
+
+    fn pace(&self, remembered: Remembered) -> Pace {
+        let level = Level::new(self.level, self.threads, remembered.level);
+        Pace::new(self.pack_bytes, level, self.uploads, remembered)
     }
 
     fn check(&self) -> Result<(), RepositoryError> {
@@ -208,7 +216,7 @@ impl PackWriter {
             in_flight: Mutex::default(),
             holds_all: AtomicBool::new(repository.index_is_empty()?),
             limit: ObjectLimit::load(repository.state(), options.max_object)?,
-            pace: Mutex::new(Pace::new(options.pack_bytes, options.level, options.uploads, remembered)),
+            pace: Mutex::new(options.pace(remembered)),
             load: Mutex::default(),
             repeats_before: repository.store().repeats(),
             repeats_seen: Mutex::new(repository.store().repeats()),

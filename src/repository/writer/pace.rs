@@ -2,6 +2,9 @@
 //! the same time, and the level of compression. Pure: it is told what was measured and answers
 //! what to do next.
 
+use super::level::{Compressed, Level};
+use super::line::Line;
+
 /// Something that somebody chose, or that is left to what the line bears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice<T> {
@@ -12,11 +15,6 @@ pub enum Choice<T> {
     Fixed(T),
 }
 
-/// The levels of zstd that are gone through, from what a fast line takes to what costs a hundred
-/// times as much.
-const LEVELS: [i32; 6] = [3, 6, 9, 12, 15, 19];
-/// A later run starts at most with this one: its line may be a fast one.
-const MOST_REMEMBERED: i32 = 9;
 /// Uploads at the same time: at the start, and at the most.
 const UPLOADS: usize = 2;
 pub(super) const MOST_UPLOADS: usize = 4;
@@ -30,14 +28,6 @@ const GOOD: u32 = 4;
 const GAIN_PERCENT: u64 = 115;
 /// A trial that gained nothing is made again after so many good uploads.
 const AFTER_A_VAIN_TRIAL: u32 = 64;
-/// What the threads did is judged after so many milliseconds of all of them together.
-const JUDGED_MS: u64 = 2000;
-/// Threads that wait for more than this percentage of their time could compress better.
-const IDLE_PERCENT: u64 = 60;
-/// Threads that wait less than this hold the line up.
-const BUSY_PERCENT: u64 = 10;
-/// On a line that takes more bytes a second no higher level pays.
-const FAST_LINE: u64 = 24 << 20;
 
 /// An upload that ended well.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +58,8 @@ pub(super) struct Pace {
     learnt: bool,
     /// Good uploads before larger packs are tried.
     wanted_for_growth: u32,
-    level: Choice<i32>,
-    step: usize,
+    level: Level,
+    line: Line,
     uploads: Choice<usize>,
     at_once: usize,
     good: u32,
@@ -81,8 +71,6 @@ pub(super) struct Pace {
     /// Bytes a second when last measured.
     rate: Option<u64>,
     packs_wait: bool,
-    worked_ms: u64,
-    waited_ms: u64,
 }
 
 /// What is worth remembering for the next run.
@@ -97,11 +85,10 @@ pub(super) struct Remembered {
 impl Pace {
     pub(super) fn new(
         pack_bytes: usize,
-        level: Choice<i32>,
+        level: Level,
         uploads: Choice<usize>,
         remembered: Remembered,
     ) -> Self {
-        let known = |level: &i32| remembered.level == Some(i64::from(*level));
         let at_once = remembered.uploads.and_then(|uploads| usize::try_from(uploads).ok());
         let least = LEAST_PACK.min(pack_bytes);
         let lighter = remembered.pack_bytes.and_then(|bytes| usize::try_from(bytes).ok());
@@ -114,7 +101,7 @@ impl Pace {
             // Larger ones may cost minutes until they are given up once more.
             wanted_for_growth: if lighter.is_some() { AFTER_A_VAIN_TRIAL } else { GOOD },
             level,
-            step: LEVELS.iter().position(known).unwrap_or(0),
+            line: Line::default(),
             uploads,
             // No more than the base, or a fast line would hold more packs in memory than it needs.
             at_once: at_once.unwrap_or(UPLOADS).clamp(1, UPLOADS),
@@ -125,8 +112,6 @@ impl Pace {
             window: None,
             rate: None,
             packs_wait: false,
-            worked_ms: 0,
-            waited_ms: 0,
         }
     }
 
@@ -137,10 +122,7 @@ impl Pace {
 
     /// The zstd level for the next frame.
     pub(super) fn level(&self) -> i32 {
-        match self.level {
-            Choice::Fixed(level) => level,
-            Choice::Auto => LEVELS.get(self.step).copied().unwrap_or(LEVELS[0]),
-        }
+        self.level.now()
     }
 
     /// Packs that may be on their way at the same time.
@@ -152,16 +134,12 @@ impl Pace {
     }
 
     pub(super) fn remembered(&self) -> Remembered {
-        let level = match self.level {
-            Choice::Fixed(_) => None,
-            Choice::Auto => Some(i64::from(self.level().min(MOST_REMEMBERED))),
-        };
         let uploads = match self.uploads {
             Choice::Fixed(_) => None,
             Choice::Auto => Some(self.at_once.min(UPLOADS) as i64),
         };
         let reached = if self.pack_bytes < self.asked_pack_bytes { self.pack_bytes as i64 } else { 0 };
-        Remembered { level, uploads, pack_bytes: self.learnt.then_some(reached) }
+        Remembered { level: self.level.remembered(), uploads, pack_bytes: self.learnt.then_some(reached) }
     }
 
     /// Whether a pack of so many bytes that never got through is worth a try in halves.
@@ -247,21 +225,21 @@ impl Pace {
         }
     }
 
-    /// A thread worked and waited for the line so many milliseconds.
-    pub(super) fn compressed(&mut self, worked_ms: u64, waited_ms: u64) {
-        self.worked_ms += worked_ms;
-        self.waited_ms += waited_ms;
-        let all = self.worked_ms + self.waited_ms;
-        if all < JUDGED_MS {
-            return;
+    /// A thread compressed a frame.
+    pub(super) fn compressed(&mut self, frame: Compressed) {
+        self.level.compressed(frame, self.line.rate().or(self.rate));
+    }
+
+    /// The line, to be told of uploads that begin and end.
+    pub(super) fn line(&mut self) -> &mut Line {
+        &mut self.line
+    }
+
+    /// Connections took `moved` bytes of uploads so far.
+    pub(super) fn moved(&mut self, at_ms: i64, moved: u64) {
+        if let Some(rate) = self.line.moved(at_ms, moved) {
+            self.level.line_takes(rate);
         }
-        let slow = self.rate.is_some_and(|rate| rate < FAST_LINE);
-        if slow && self.waited_ms * 100 > all * IDLE_PERCENT {
-            self.step = (self.step + 1).min(LEVELS.len() - 1);
-        } else if self.waited_ms * 100 < all * BUSY_PERCENT {
-            self.step = self.step.saturating_sub(1);
-        }
-        (self.worked_ms, self.waited_ms) = (0, 0);
     }
 }
 
@@ -271,8 +249,13 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
+    fn new(pack_bytes: usize, remembered: Remembered) -> Pace {
+        let level = Level::new(Choice::Auto, 2, remembered.level);
+        Pace::new(pack_bytes, level, Choice::Auto, remembered)
+    }
+
     fn auto() -> Pace {
-        Pace::new(16 * MIB, Choice::Auto, Choice::Auto, Remembered::default())
+        new(16 * MIB, Remembered::default())
     }
 
     /// Packs that go through at `rate` bytes a second in all while others wait.
@@ -304,7 +287,7 @@ mod tests {
         assert_eq!(pace.pack_bytes(), 4 * MIB);
         go(&mut pace, 40, &mut at, |_| 1 << 20);
         assert_eq!(pace.pack_bytes(), 16 * MIB);
-        let mut small = Pace::new(8 << 10, Choice::Auto, Choice::Auto, Remembered::default());
+        let mut small = new(8 << 10, Remembered::default());
         breaks(&mut small);
         assert_eq!(small.pack_bytes(), 8 << 10);
     }
@@ -334,40 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn the_level_follows_the_line() {
-        let (mut pace, mut at) = (auto(), 0);
-        pace.compressed(100, 9_000);
-        assert_eq!(pace.level(), 3, "how fast the line is was not measured yet");
-        go(&mut pace, 6, &mut at, |_| 1_000_000);
-        let mut levels = Vec::new();
-        for _ in 0..6 {
-            pace.compressed(300, 2_000);
-            levels.push(pace.level());
-        }
-        assert_eq!(levels, [6, 9, 12, 15, 19, 19]);
-        pace.compressed(1_200, 1_000);
-        assert_eq!(pace.level(), 19, "between the bounds it stays");
-        for wanted in [15, 12] {
-            pace.compressed(2_500, 10);
-            assert_eq!(pace.level(), wanted);
-        }
-    }
-
-    #[test]
-    fn on_a_fast_line_the_level_stays_low_whatever_waits() {
-        let (mut pace, mut at) = (auto(), 0);
-        go(&mut pace, 20, &mut at, |_| 200 << 20);
-        (0..10).for_each(|_| pace.compressed(10, 5_000));
-        assert_eq!(pace.level(), 3);
-    }
-
-    #[test]
     fn what_is_fixed_stays_whatever_happens() {
         let mut at = 0;
-        let mut pace = Pace::new(16 * MIB, Choice::Fixed(1), Choice::Fixed(3), Remembered::default());
+        let level = Level::new(Choice::Fixed(1), 2, None);
+        let mut pace = Pace::new(16 * MIB, level, Choice::Fixed(3), Remembered::default());
         breaks(&mut pace);
         go(&mut pace, 20, &mut at, |_| 1_000_000);
-        (0..10).for_each(|_| pace.compressed(10, 5_000));
+        let idle = Compressed { worked_ms: 10, waited_ms: 5_000, ..Compressed::default() };
+        (0..10).for_each(|_| pace.compressed(idle));
         assert_eq!((pace.level(), pace.uploads()), (1, 3));
         assert_eq!(pace.remembered(), Remembered::default());
     }
@@ -375,10 +332,10 @@ mod tests {
     #[test]
     fn a_run_starts_where_the_last_one_ended_within_reason() {
         let known = Remembered { level: Some(6), uploads: Some(1), pack_bytes: None };
-        let pace = Pace::new(MIB, Choice::Auto, Choice::Auto, known);
+        let pace = new(MIB, known);
         assert_eq!((pace.level(), pace.uploads(), pace.remembered()), (6, 1, known));
         let strange = Remembered { level: Some(-4), uploads: Some(99), pack_bytes: Some(-1) };
-        let pace = Pace::new(MIB, Choice::Auto, Choice::Auto, strange);
+        let pace = new(MIB, strange);
         assert_eq!((pace.level(), pace.uploads(), pace.pack_bytes()), (3, UPLOADS, MIB));
     }
 
@@ -394,13 +351,13 @@ mod tests {
         assert_eq!(pace.pack_bytes(), 4 * MIB, "a larger one would cost minutes again");
         let known = pace.remembered();
         assert_eq!(known.pack_bytes, Some(4 * MIB as i64));
-        let mut next = Pace::new(16 * MIB, Choice::Auto, Choice::Auto, known);
+        let mut next = new(16 * MIB, known);
         assert_eq!(next.pack_bytes(), 4 * MIB);
         go(&mut next, AFTER_A_VAIN_TRIAL, &mut at, |_| 1 << 20);
         assert_eq!((next.pack_bytes(), next.remembered().pack_bytes), (8 * MIB, Some(8 * MIB as i64)));
         go(&mut next, AFTER_A_VAIN_TRIAL, &mut at, |_| 1 << 20);
         assert_eq!((next.pack_bytes(), next.remembered().pack_bytes), (16 * MIB, Some(0)));
-        let third = Pace::new(16 * MIB, Choice::Auto, Choice::Auto, next.remembered());
+        let third = new(16 * MIB, next.remembered());
         assert_eq!((third.pack_bytes(), third.remembered().pack_bytes), (16 * MIB, None));
         (0..9).for_each(|_| pace.gave_up(MIB as u64));
         assert_eq!(pace.pack_bytes(), MIB);

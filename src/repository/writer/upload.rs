@@ -50,7 +50,9 @@ async fn send_all(
             settle(sending.join_next().await)?;
         }
         // One after the other: folders are made here, once.
+        let began = millis(&**repository.clock());
         let folder = folder_for_next(repository, sending.len()).await?;
+        shared.pace().line().answered_in(millis(&**repository.clock()).saturating_sub(began));
         let (repository, observer, shared) = (repository.clone(), observer.clone(), shared.clone());
         sending.spawn(async move { send(&repository, pack, folder, &*observer, &shared).await });
     }
@@ -89,7 +91,10 @@ async fn send(
         let mut too_heavy = if pieces < 2 { None } else { shared.pace().too_heavy(entry.size) };
         let mut broke = None;
         if too_heavy.is_none() && !shared.limit.refuses(entry.size) {
-            let sent = match put(repository, &entry, body.clone()).await {
+            let under_way = UnderWay::begin(repository, shared);
+            let put = put(repository, &entry, body.clone()).await;
+            drop(under_way);
+            let sent = match put {
                 Err(error) if is_cut_off(&error, entry.size) && !shared.cancel.is_cancelled() => {
                     match size_there(repository, &entry).await {
                         // It lies there after all; it is proven with the others.
@@ -152,6 +157,22 @@ async fn send(
         unsent.extend(parts.into_iter().rev());
     }
     Ok(())
+}
+
+/// An upload while it is under way; the line is told when it ends, however it does.
+struct UnderWay<'s>(&'s Shared);
+
+impl<'s> UnderWay<'s> {
+    fn begin(repository: &Repository, shared: &'s Shared) -> Self {
+        shared.pace().line().begins(millis(&**repository.clock()));
+        Self(shared)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.pace().line().ends();
+    }
 }
 
 /// Whether the upload of a pack of so many bytes failed for good, with nothing said about its size,

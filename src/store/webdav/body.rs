@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 /// Bytes handed to the connection at a time; also the grain of "it moves".
 const PIECE_BYTES: usize = 128 * 1024;
 
-/// How many bytes of a body the connection took so far.
+/// How many bytes of a body, or of several, the connection took so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress(Arc<AtomicU64>);
 
@@ -26,12 +26,13 @@ impl Progress {
 #[derive(Debug)]
 pub(super) struct Watched {
     rest: Bytes,
-    progress: Progress,
+    told: [Progress; 2],
 }
 
 impl Watched {
-    pub fn new(bytes: Bytes, progress: Progress) -> Self {
-        Self { rest: bytes, progress }
+    /// A body that tells these how far it got.
+    pub fn new(bytes: Bytes, told: [Progress; 2]) -> Self {
+        Self { rest: bytes, told }
     }
 }
 
@@ -48,7 +49,9 @@ impl Body for Watched {
         }
         let length = self.rest.len().min(PIECE_BYTES);
         let piece = self.rest.split_to(length);
-        self.progress.0.fetch_add(length as u64, Ordering::Relaxed);
+        for progress in &self.told {
+            progress.0.fetch_add(length as u64, Ordering::Relaxed);
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

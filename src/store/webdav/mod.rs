@@ -162,6 +162,10 @@ impl Store for WebdavStore {
         self.session.traffic.count()
     }
 
+    fn moved(&self) -> u64 {
+        self.session.uploads.bytes()
+    }
+
     fn address(&self) -> String {
         format!("{}{}", self.session.origin, self.base.folder("").trim_start_matches('/'))
     }

@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub clock: Arc<dyn Clock>,
     pub origin: Url,
     pub traffic: Traffic,
+    /// How far all uploads got.
+    pub uploads: Progress,
 }
 
 /// What came of one exchange: an answer, the address that gave it, and the way through the gate.
@@ -82,6 +84,7 @@ impl Session {
             clock,
             origin: base.origin.clone(),
             traffic: Traffic::default(),
+            uploads: Progress::default(),
         })
     }
 
@@ -262,7 +265,9 @@ impl Session {
         if let Some(body) = &request.body {
             // Said even where it is 0, which hyper leaves out and some servers refuse then.
             builder = builder.header(header::CONTENT_LENGTH, body.len());
-            builder = builder.body(reqwest::Body::wrap(Watched::new(body.clone(), progress.clone())));
+            let all = if request.verb == Verb::Put { self.uploads.clone() } else { Progress::default() };
+            let watched = Watched::new(body.clone(), [progress.clone(), all]);
+            builder = builder.body(reqwest::Body::wrap(watched));
         }
         let object_bytes = match (request.verb, &request.body) {
             (Verb::Put, Some(body)) => body.len() as u64,
