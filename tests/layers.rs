@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("recovery", 5),
     ("retention", 5),
     ("check", 5),
+    ("browse", 5),
     ("disaster", 6),
     ("notify", 6),
     ("config", 6),
@@ -44,7 +45,8 @@ const SAME_LAYER: &[(&str, &str)] = &[
 
 /// Against the order of layers these are forbidden: what restores and checks does it from the
 /// remote alone, so that a lost manifest loses nothing.
-const NEVER: &[(&str, &str)] = &[("recovery", "manifest"), ("check", "manifest"), ("disaster", "manifest")];
+const NEVER: &[(&str, &str)] =
+    &[("recovery", "manifest"), ("check", "manifest"), ("browse", "manifest"), ("disaster", "manifest")];
 
 /// Who may print and read the environment.
 const TALKERS: &[&str] = &["cli", "main"];

@@ -7,7 +7,7 @@ use crate::format::pack::PackEntry;
 use crate::model::entry::{Node, Piece};
 use crate::model::id::ChunkId;
 use crate::progress::Problem;
-use crate::repository::snapshots::SnapshotInfo;
+use crate::repository::snapshots::{SnapshotInfo, unless_local};
 use crate::repository::{Repository, RepositoryError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -94,7 +94,7 @@ pub(super) async fn tell(
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    outcome.problems.push(unreadable(error.to_string()));
+                    outcome.problems.push(unreadable(unless_local(error)?.to_string()));
                     continue;
                 }
             };

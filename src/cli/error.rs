@@ -1,6 +1,7 @@
 //! What ends a command early, and with which exit code.
 
 use crate::backup::BackupError;
+use crate::browse::BrowseError;
 use crate::config::{PlaceError, SettingsError};
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
@@ -25,6 +26,8 @@ pub(super) enum CliError {
     Backup(#[from] BackupError),
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
+    #[error(transparent)]
+    Browse(#[from] BrowseError),
     /// Somebody pressed Ctrl-C where nothing had to be brought to an end.
     #[error("interrupted; what was done is kept, and the next run goes on from there")]
     Interrupted,

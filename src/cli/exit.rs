@@ -2,6 +2,7 @@
 
 use super::error::CliError;
 use crate::backup::BackupError;
+use crate::browse::BrowseError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
 use crate::store::WebdavOptionsError;
@@ -58,7 +59,10 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
         CliError::Repository(error) | CliError::Backup(BackupError::Repository(error)) => {
             of_repository(error)
         }
-        CliError::Recovery(RecoveryError::Repository(error)) => of_repository(error),
+        CliError::Recovery(RecoveryError::Repository(error))
+        | CliError::Browse(BrowseError::Repository(error)) => of_repository(error),
+        CliError::Browse(BrowseError::Filter(_)) => Exit::Usage,
+        CliError::Browse(_) => Exit::Failed,
         CliError::Backup(BackupError::LimitsTooSmall) => Exit::NotAll,
         CliError::Backup(BackupError::Filter(_)) | CliError::Recovery(RecoveryError::Filter(_)) => {
             Exit::Usage

@@ -6,8 +6,10 @@ use super::exit::Exit;
 use super::render::local_time;
 use super::session::Session;
 use super::which;
+use crate::browse::{WantedPath, relative};
 use crate::model::entry::{Entry, Node};
-use crate::model::path::{EntryPath, display_bytes};
+use crate::model::path::display_bytes;
+use crate::repository::snapshots::unless_local;
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use std::os::unix::ffi::OsStrExt;
@@ -35,10 +37,10 @@ pub(super) async fn run(session: &Session, wish: &LsArguments) -> Result<Exit, C
     for problem in problems {
         session.output.warn(&format!("{}: {}", problem.subject, problem.message));
     }
-    let snapshot = which::choose(session, &opened, &wish.snapshot, &wish.set, None)?;
-    let root = which::root_of(&snapshot);
+    let snapshot = which::chosen(session, &opened, &wish.chosen)?;
+    let root = snapshot.root();
     let entries = session.interrupt.or(opened.repository.entries(&snapshot)).await?;
-    let wanted = wish.path.as_ref().map(|path| Wanted::new(path.as_bytes(), root.as_ref()));
+    let wanted = wish.path.as_ref().map(|path| WantedPath::new(path.as_bytes(), root.as_ref()));
     session.display.finish();
 
     let (mut shown, mut refused) = (0_u64, 0_u64);
@@ -46,7 +48,7 @@ pub(super) async fn run(session: &Session, wish: &LsArguments) -> Result<Exit, C
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                session.output.warn(&error.to_string());
+                session.output.warn(&unless_local(error)?.to_string());
                 refused += 1;
                 continue;
             }
@@ -67,46 +69,13 @@ pub(super) async fn run(session: &Session, wish: &LsArguments) -> Result<Exit, C
     if session.output.json {
         session.output.line(if shown == 0 { "[]" } else { "]" });
     }
-    if shown == 0 && wanted.as_ref().is_some_and(|wanted| !wanted.0.is_empty()) {
+    if shown == 0 && wanted.as_ref().is_some_and(|wanted| !wanted.is_root()) {
         return Err(CliError::Failed(format!(
             "no such path in snapshot {id}: `filbert ls {id}` shows what is in it",
             id = snapshot.id.short()
         )));
     }
     Ok(if refused > 0 { Exit::Failed } else { Exit::Done })
-}
-
-fn relative<'e>(path: &'e EntryPath, root: Option<&EntryPath>) -> &'e [u8] {
-    root.and_then(|root| path.below(root)).unwrap_or(path.as_bytes())
-}
-
-/// The folder or file that is asked for, relative to the shown root, without slashes at the ends.
-struct Wanted(Vec<u8>);
-
-impl Wanted {
-    /// `given` is as shown, or a whole path.
-    fn new(given: &[u8], root: Option<&EntryPath>) -> Self {
-        let mut path = given;
-        while let Some(rest) = path.strip_suffix(b"/") {
-            path = rest;
-        }
-        if given.starts_with(b"/") {
-            let whole = EntryPath::new(path.to_vec()).ok();
-            let below = whole.as_ref().zip(root).and_then(|(path, root)| path.below(root));
-            return Self(below.unwrap_or(path).to_vec());
-        }
-        while let Some(rest) = path.strip_prefix(b"./") {
-            path = rest;
-        }
-        Self(if path == b"." { Vec::new() } else { path.to_vec() })
-    }
-
-    fn holds(&self, path: &[u8]) -> bool {
-        match path.strip_prefix(self.0.as_slice()) {
-            Some(rest) => self.0.is_empty() || rest.is_empty() || rest.starts_with(b"/"),
-            None => false,
-        }
-    }
 }
 
 impl<'a> Line<'a> {
@@ -196,20 +165,6 @@ fn permissions(mode: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wanted_folder_holds_itself_and_what_is_below() {
-        let root = EntryPath::new(b"/home/me".to_vec()).unwrap();
-        for given in ["a/b", "./a/b/", "/home/me/a/b"] {
-            let wanted = Wanted::new(given.as_bytes(), Some(&root));
-            assert!(wanted.holds(b"a/b") && wanted.holds(b"a/b/c"), "{given}");
-            assert!(!wanted.holds(b"a/bc") && !wanted.holds(b"a"), "{given}");
-        }
-        for all in [".", "/home/me", "/home/me/"] {
-            assert!(Wanted::new(all.as_bytes(), Some(&root)).holds(b"x"), "{all}");
-        }
-        assert!(!Wanted::new(b"/elsewhere", Some(&root)).holds(b"x"));
-    }
 
     #[test]
     fn permissions_read_as_those_of_ls() {

@@ -7,10 +7,14 @@ mod check;
 mod completions;
 mod demo;
 mod destination;
+mod diff;
+mod dump;
 mod environment;
 mod error;
 mod estimate;
 mod exit;
+mod export;
+mod find;
 mod init;
 mod interrupt;
 mod limits;
@@ -24,6 +28,7 @@ mod render;
 mod restore;
 mod secret;
 mod session;
+mod show;
 mod snapshots;
 mod which;
 
@@ -80,7 +85,12 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Command::Init => init::run(&session()?).await,
         Command::Backup(wish) => backup::run(&session()?, &wish).await,
         Command::Snapshots(wish) => snapshots::run(&reading()?, &wish).await,
+        Command::Show(wish) => show::run(&reading()?, &wish).await,
         Command::Ls(wish) => ls::run(&reading()?, &wish).await,
+        Command::Find(wish) => find::run(&reading()?, &wish).await,
+        Command::Diff(wish) => diff::run(&reading()?, &wish).await,
+        Command::Dump(wish) => dump::run(&reading()?, &wish).await,
+        Command::Export(wish) => export::run(&reading()?, wish).await,
         Command::Restore(wish) => restore::run(&reading()?, wish).await,
         Command::Plan(wish) if matches!(wish.command, PlanCommand::Restore(_)) => {
             plan::run(&reading()?, wish).await

@@ -80,7 +80,7 @@ pub(super) fn options(
     opened: &Opened,
     wish: RestoreArguments,
 ) -> Result<RestoreOptions, CliError> {
-    let snapshot = which::choose(session, opened, &wish.snapshot, &wish.set, wish.at)?;
+    let snapshot = which::chosen(session, opened, &wish.chosen)?;
     Ok(RestoreOptions {
         snapshot,
         target: session.current_dir.join(&wish.target),

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::render::{MissingCount, counted, local_time, rfc3339, size, table};
 use super::session::Session;
-use super::which::state_word;
+use super::which::{self, state_word};
 use crate::format::record::SnapshotKind;
 use crate::model::path::display_bytes;
 use crate::repository::snapshots::SnapshotInfo;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::collections::HashSet;
 
 #[derive(Serialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     id: String,
     set: &'a str,
     time: String,
@@ -34,12 +34,7 @@ pub(super) async fn run(session: &Session, wish: &SnapshotsArguments) -> Result<
     for problem in problems {
         session.output.warn(&format!("{}: {}", problem.subject, problem.message));
     }
-    let mut snapshots = opened.repository.snapshots()?;
-    snapshots.retain(|snapshot| {
-        let set = &snapshot.head.set;
-        wish.set.set.as_ref().is_none_or(|name| set.name == *name)
-            && wish.set.host.as_ref().is_none_or(|host| set.host == *host)
-    });
+    let mut snapshots = which::some(opened.repository.snapshots()?, &wish.some);
     if wish.latest {
         snapshots = newest_of_each(snapshots);
     }
@@ -87,7 +82,7 @@ fn row(snapshot: &SnapshotInfo) -> Vec<String> {
     ]
 }
 
-fn kind_word(kind: SnapshotKind) -> &'static str {
+pub(super) fn kind_word(kind: SnapshotKind) -> &'static str {
     match kind {
         SnapshotKind::Full => "full",
         SnapshotKind::Incremental => "incremental",
@@ -95,7 +90,7 @@ fn kind_word(kind: SnapshotKind) -> &'static str {
 }
 
 impl<'a> Line<'a> {
-    fn of(snapshot: &'a SnapshotInfo) -> Self {
+    pub(super) fn of(snapshot: &'a SnapshotInfo) -> Self {
         let head = &snapshot.head;
         Self {
             id: snapshot.id.to_string(),

@@ -1,16 +1,24 @@
 //! Which snapshot somebody means on the command line, and what is to be said about it.
 
-use super::args::SetArguments;
+use super::args::{SetArguments, SnapshotArguments, SomeArguments};
 use super::environment;
 use super::error::CliError;
+use super::parse;
 use super::render::{counted, local_time, missing_names, size};
 use super::session::{Opened, Session};
-use crate::files::source::shown_root;
 use crate::format::record::SnapshotState;
-use crate::model::path::EntryPath;
 use crate::model::time::Timestamp;
 use crate::repository::select::{Selected, Selector};
 use crate::repository::snapshots::SnapshotInfo;
+
+/// Finds the snapshot that is asked for, and warns where it is not whole.
+pub(super) fn chosen(
+    session: &Session,
+    opened: &Opened,
+    chosen: &SnapshotArguments,
+) -> Result<SnapshotInfo, CliError> {
+    choose(session, opened, &chosen.snapshot, &chosen.set, chosen.at)
+}
 
 /// Finds the snapshot `word`, and warns where it is not whole.
 pub(super) fn choose(
@@ -20,12 +28,16 @@ pub(super) fn choose(
     set: &SetArguments,
     at: Option<Timestamp>,
 ) -> Result<SnapshotInfo, CliError> {
-    let id = (word != "latest").then(|| word.to_owned());
-    if id.is_some() && at.is_some() {
-        return Err(CliError::Usage(
-            "--at chooses among the snapshots of a set: use it with `latest` instead of an id".to_owned(),
-        ));
-    }
+    let (id, at) = match (word.strip_prefix('@'), word, at) {
+        (Some(time), _, None) => (None, Some(parse::time(time).map_err(CliError::Usage)?)),
+        (None, "latest", at) => (None, at),
+        (None, id, None) => (Some(id.to_owned()), None),
+        (_, _, Some(_)) => {
+            return Err(CliError::Usage(
+                "--at chooses among the snapshots of a set: use it with `latest` instead of an id".to_owned(),
+            ));
+        }
+    };
     let selected = opened.repository.select(&Selector {
         id,
         set: set.set.clone(),
@@ -64,15 +76,17 @@ fn warning(selected: &Selected) -> Option<String> {
     Some(format!("snapshot {id} of {time} {what}; {instead}"))
 }
 
-/// The folder that a snapshot's paths are shown relative to.
-pub(super) fn root_of(snapshot: &SnapshotInfo) -> Option<EntryPath> {
-    let sources: Vec<_> = snapshot
-        .head
-        .sources
-        .iter()
-        .filter_map(|source| Some((source.entry_path().ok()?, source.is_folder)))
-        .collect();
-    shown_root(&sources)
+/// Those of `snapshots` that are asked for.
+pub(super) fn some(mut snapshots: Vec<SnapshotInfo>, wish: &SomeArguments) -> Vec<SnapshotInfo> {
+    snapshots.retain(|snapshot| {
+        let (head, time_ms) = (&snapshot.head, snapshot.time_ms);
+        wish.set.set.as_ref().is_none_or(|name| head.set.name == *name)
+            && wish.set.host.as_ref().is_none_or(|host| head.set.host == *host)
+            && wish.tags.iter().all(|tag| head.tags.contains(tag))
+            && wish.since.is_none_or(|since| time_ms >= since.millis())
+            && wish.until.is_none_or(|until| time_ms <= until.millis())
+    });
+    snapshots
 }
 
 /// A state as it is written.

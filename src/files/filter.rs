@@ -82,6 +82,11 @@ impl Filter {
         !self.includes.given && !self.excludes.given
     }
 
+    /// Whether an include pattern matches `relative` itself, and not only a folder above it.
+    pub fn names(&self, relative: &[u8], is_folder: bool) -> bool {
+        self.includes.matches(relative, is_folder)
+    }
+
     /// What becomes of `relative` (below the root, without a slash in front; empty for the root
     /// itself, which no pattern matches) when its folder's decision is `parent`.
     pub fn decide(&self, relative: &[u8], is_folder: bool, parent: Decision) -> Decision {

@@ -66,7 +66,8 @@ pub struct Reader<'a> {
     rest: &'a [u8],
 }
 
-const CUT: FormatError = FormatError::Damaged("it ends too early");
+/// The error of a reader that comes to the end before what it reads does.
+pub const CUT: FormatError = FormatError::Damaged("it ends too early");
 
 impl<'a> Reader<'a> {
     /// Reads from the start of `bytes`.

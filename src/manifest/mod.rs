@@ -1,7 +1,6 @@
 //! The last state of each set, in the local database: blocks of entries in path order, encoded
 //! as on the remote. A cache: it can be had again from the records.
 
-use crate::format::FormatError;
 use crate::format::entries::{BlockReader, Change, EntryError, Merge, Merged};
 use crate::model::id::ObjectId;
 use crate::model::set::SetId;
@@ -209,7 +208,7 @@ impl Blocks {
                     .query_row((manifest, self.part, self.next), |row| row.get(0))
                     .optional()
             })
-            .map_err(|_| FormatError::Damaged("the local state cannot be read"))?;
+            .map_err(|error| EntryError::Local(error.to_string()))?;
         self.next += 1;
         Ok(block.map(|block| BlockReader::new(&block)).transpose()?)
     }

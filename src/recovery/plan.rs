@@ -13,8 +13,9 @@ use crate::files::selection::selected;
 use crate::model::entry::{Entry, Metadata, Node};
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
-use crate::repository::snapshots::SnapshotEntries;
+use crate::repository::snapshots::{SnapshotEntries, unless_local};
 use crate::repository::{Repository, RepositoryError};
+use std::cell::Cell;
 use std::sync::Arc;
 
 pub(super) struct Planner {
@@ -61,13 +62,19 @@ impl Planner {
         let root = root_of(&self.options.snapshot)?;
         let filter = Filter::new(&self.options.includes, &self.options.excludes)?;
         let report = self.report.clone();
-        let readable = entries.iter().filter_map(|entry| match entry {
-            Ok(entry) => Some(entry),
-            Err(error) => {
+        let lost = Cell::new(None);
+        let readable = entries.iter().map_while(|entry| match entry.map_err(unless_local) {
+            Ok(entry) => Some(Some(entry)),
+            Err(Ok(error)) => {
                 report.problem(short.clone(), format!("an entry is left out: {error}"));
+                Some(None)
+            }
+            Err(Err(local)) => {
+                lost.set(Some(local));
                 None
             }
         });
+        let readable = readable.flatten();
         let kept = selected(&filter, readable, |entry: &Entry| {
             (entry.path.below(&root).unwrap_or_default(), matches!(entry.node, Node::Folder))
         });
@@ -87,6 +94,9 @@ impl Planner {
             if self.wanted.are_enough() {
                 hand_on(self.take_batch()?)?;
             }
+        }
+        if let Some(local) = lost.take() {
+            return Err(local.into());
         }
         let filtered = !self.options.includes.is_empty() || !self.options.excludes.is_empty();
         if filtered && !any {

@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
+pub mod content;
 pub mod cost;
 pub mod decide;
 pub mod error;

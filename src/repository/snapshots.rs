@@ -2,16 +2,19 @@
 
 use super::fetch::get_right;
 use super::{Repository, RepositoryError, Run};
+use crate::files::source::shown_root;
 use crate::format::entries::{EntryError, Merge, Merged};
 use crate::format::record::stream::BlockSplitter;
 use crate::format::record::{Body, MAX_RECORD_BYTES, ManifestRef, Record, SnapshotHead, Stream, object_id};
 use crate::format::{FormatError, names::RecordName};
 use crate::model::entry::Entry;
 use crate::model::id::ObjectId;
+use crate::model::path::EntryPath;
 use crate::state::{Database, Spool, StateError};
 use crate::store::StoreError;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
+use std::sync::Arc;
 
 /// A snapshot as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,16 @@ pub struct SnapshotInfo {
     pub base: ObjectId,
     /// The record that holds its delta, if it has one.
     pub delta: Option<ObjectId>,
+}
+
+impl SnapshotInfo {
+    /// The folder that its paths are shown relative to; none where its sources make no sense.
+    pub fn root(&self) -> Option<EntryPath> {
+        let sources = self.head.sources.iter();
+        let sources: Result<Vec<_>, _> =
+            sources.map(|source| source.entry_path().map(|path| (path, source.is_folder))).collect();
+        shown_root(&sources.ok()?)
+    }
 }
 
 type SnapshotRow = (Vec<u8>, i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
@@ -74,12 +87,25 @@ impl Repository {
 
     /// The entries of a snapshot.
     pub async fn entries(&self, snapshot: &SnapshotInfo) -> Result<SnapshotEntries, RepositoryError> {
-        let base = self.manifest_blocks(&snapshot.base).await?;
+        self.entries_beside(snapshot, None).await
+    }
+
+    /// The entries of a snapshot. What it has in common with the one that `known` are of is not
+    /// fetched again.
+    pub async fn entries_beside(
+        &self,
+        snapshot: &SnapshotInfo,
+        known: Option<&SnapshotEntries>,
+    ) -> Result<SnapshotEntries, RepositoryError> {
+        let base = match known.filter(|known| known.base_record == snapshot.base) {
+            Some(known) => known.base.clone(),
+            None => Arc::new(self.manifest_blocks(&snapshot.base).await?),
+        };
         let delta = match &snapshot.delta {
             Some(delta) => self.manifest_blocks(delta).await?,
             None => Spool::default(),
         };
-        Ok(SnapshotEntries { base, delta })
+        Ok(SnapshotEntries { base_record: snapshot.base, base, delta })
     }
 
     /// Whether the records and packs that hold a snapshot's list of files are known to be there, or
@@ -187,16 +213,26 @@ impl Repository {
 /// The manifest of a snapshot, as compressed blocks.
 #[derive(Debug)]
 pub struct SnapshotEntries {
-    base: Spool,
+    base_record: ObjectId,
+    base: Arc<Spool>,
     delta: Spool,
 }
 
 impl SnapshotEntries {
     /// All entries in path order. An entry that is refused is an error among them; the rest
-    /// goes on.
+    /// goes on, unless [`unless_local`] says otherwise.
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry, EntryError>> + '_ {
         let merge = Merge::new(self.base.changes(), self.delta.changes());
         merge.filter_map(|merged| merged.map(Merged::into_now).transpose())
+    }
+}
+
+/// Of an entry that cannot be had: the reason, to be told while the rest goes on; an error where what
+/// this machine keeps of the list failed, since nothing is known of the rest then.
+pub fn unless_local(error: EntryError) -> Result<EntryError, RepositoryError> {
+    match error {
+        EntryError::Local(reason) => Err(StateError::Told(reason).into()),
+        error => Ok(error),
     }
 }
 

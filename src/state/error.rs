@@ -26,6 +26,9 @@ pub enum StateError {
         /// The system's reason.
         reason: String,
     },
+    /// One of these failures, of which only the words came through.
+    #[error("{0}")]
+    Told(String),
     /// The database was made by a later filbert.
     #[error(
         "the local state at {} has version {version}, made by a newer filbert: install that, or name \

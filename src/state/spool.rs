@@ -2,7 +2,6 @@
 //! file without a name beside the database. So memory does not grow with the number of files.
 
 use super::{Database, StateError};
-use crate::format::FormatError;
 use crate::format::entries::{BlockReader, Change, EntryError};
 use std::borrow::Cow;
 use std::fs::File;
@@ -93,12 +92,12 @@ impl Spool {
     pub fn changes(&self) -> impl Iterator<Item = Result<Change, EntryError>> {
         self.blocks().flat_map(|block| {
             let opened = match block {
-                Ok(block) => BlockReader::new(&block),
-                Err(_) => Err(FormatError::Damaged("what was put aside of it cannot be read")),
+                Ok(block) => BlockReader::new(&block).map_err(EntryError::from),
+                Err(error) => Err(EntryError::Local(error.to_string())),
             };
             let (reader, error) = match opened {
                 Ok(reader) => (Some(reader), None),
-                Err(error) => (None, Some(Err(error.into()))),
+                Err(error) => (None, Some(Err(error))),
             };
             error.into_iter().chain(reader.into_iter().flatten())
         })
@@ -135,6 +134,16 @@ mod tests {
         let back: Vec<_> = spool.blocks().map(|block| block.unwrap().into_owned()).collect();
         assert_eq!(back, blocks);
         assert_eq!(files(), before);
+    }
+
+    #[test]
+    fn what_was_put_aside_and_is_gone_is_told_as_a_failure_of_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Database::open(folder.path()).unwrap().spool();
+        (0..3).for_each(|_| spool.push(vec![7; 3 << 20]).unwrap());
+        spool.file.as_ref().unwrap().set_len(0).unwrap();
+        let told: Vec<_> = spool.changes().filter_map(Result::err).collect();
+        assert!(matches!(told.last(), Some(EntryError::Local(_))), "{told:?}");
     }
 
     #[test]

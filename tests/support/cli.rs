@@ -90,6 +90,11 @@ impl Cli {
         with_json.push("--json");
         self.ok(&with_json).summary()
     }
+
+    /// When a snapshot was made, as `--at` takes it.
+    pub fn time_of(&self, snapshot: &str) -> String {
+        self.ok(&["show", snapshot, "--json"]).json()["time"].as_str().unwrap().to_owned()
+    }
 }
 
 impl Ran {

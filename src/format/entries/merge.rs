@@ -99,7 +99,7 @@ where
                     _ => Now::AsBase,
                 },
                 Err(error) => {
-                    if matches!(error, EntryError::Format(_)) {
+                    if !matches!(error, EntryError::Path { .. }) {
                         // What the delta says of later paths is lost: the base alone would be
                         // an older state.
                         self.broken = true;

@@ -23,6 +23,9 @@ pub enum EntryError {
         /// What is wrong with it.
         reason: PathError,
     },
+    /// What this machine keeps of the manifest cannot be had: no fault of the manifest.
+    #[error("{0}")]
+    Local(String),
 }
 
 /// Reads the changes of a block.

@@ -1,7 +1,7 @@
 //! The long parts of records: in the record while they are short, in packs when they are long.
 
 use crate::format::FormatError;
-use crate::format::codec::{Reader, Writer};
+use crate::format::codec::{CUT, Reader, Writer};
 use crate::format::pack::PackEntry;
 use crate::model::id::ChunkId;
 use serde::{Deserialize, Serialize};
@@ -43,9 +43,9 @@ impl BlockSplitter {
         while !reader.is_empty() {
             match reader.bytes(MAX_BLOCK_LEN) {
                 Ok(block) => blocks.push(block.to_vec()),
-                Err(error @ FormatError::TooMuch(_)) => return Err(error),
                 // The rest of it is still to come.
-                Err(_) => break,
+                Err(error) if error == CUT => break,
+                Err(error) => return Err(error),
             }
             taken = self.rest.len() - reader.rest().len();
         }
@@ -95,6 +95,13 @@ mod tests {
             prop_assert_eq!(splitter.finish(), Ok(()));
             prop_assert_eq!(back, blocks);
         }
+    }
+
+    #[test]
+    fn what_is_no_length_is_refused_at_once() {
+        assert!(BlockSplitter::default().push(&[0xFF; 11]).is_err());
+        assert!(BlockSplitter::default().push(&[0xFF, 0xFF, 0xFF, 0xFF, 0x7F]).is_err());
+        assert_eq!(BlockSplitter::default().push(&[0xFF; 3]), Ok(vec![]));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
+mod snapshots;
+
+pub(super) use snapshots::*;
+
 use super::parse::{self, LongestWait, PackSize, Percent, Size};
 use crate::config::{Compression, Uploads};
 use crate::model::time::Timestamp;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Encrypted, incremental backups to WebDAV drives that count every request.
@@ -16,7 +19,7 @@ use std::path::PathBuf;
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, did not fit the limits, or were left alone, \
 10 no repository there, 11 the set is being backed up already, 12 wrong encryption password, \
 130 interrupted.")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     pub global: GlobalArguments,
     #[command(subcommand)]
@@ -26,7 +29,7 @@ pub(super) struct Arguments {
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
-pub(super) struct GlobalArguments {
+pub(in crate::cli) struct GlobalArguments {
     /// The repository: a URL, a folder, or a name from the settings
     #[arg(long, short = 'r', global = true, value_name = "REPOSITORY")]
     #[arg(env = "FILBERT_REPOSITORY", hide_env_values = true)]
@@ -64,15 +67,25 @@ pub(super) struct GlobalArguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Make a repository
     Init,
     /// Back up folders and files; without --set all sets of the settings
     Backup(BackupArguments),
     /// List snapshots
     Snapshots(SnapshotsArguments),
+    /// Tell all that is known of a snapshot
+    Show(ShowArguments),
     /// List what is in a snapshot
     Ls(LsArguments),
+    /// Tell which snapshots hold what matches a pattern, and when it changed
+    Find(FindArguments),
+    /// Tell what lies between two snapshots
+    Diff(DiffArguments),
+    /// Write a file of a snapshot to standard output
+    Dump(DumpArguments),
+    /// Write a snapshot as an archive
+    Export(ExportArguments),
     /// Bring a snapshot back into a folder
     Restore(RestoreArguments),
     /// Check that everything is there and whole
@@ -86,7 +99,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct BackupArguments {
+pub(in crate::cli) struct BackupArguments {
     /// Folders and files; without any those of the settings, else those of the last snapshot
     #[arg(value_name = "PATH", requires = "set")]
     pub paths: Vec<PathBuf>,
@@ -131,7 +144,7 @@ pub(super) struct BackupArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct PatternArguments {
+pub(in crate::cli) struct PatternArguments {
     /// Take only what matches
     #[arg(long = "include", value_name = "GLOB", value_parser = parse::pattern)]
     pub includes: Vec<String>,
@@ -141,52 +154,12 @@ pub(super) struct PatternArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct SetArguments {
-    /// Only of this set
-    #[arg(long, value_name = "NAME")]
-    pub set: Option<String>,
-    /// Only of this machine
-    #[arg(long, value_name = "HOST")]
-    pub host: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SnapshotsArguments {
+pub(in crate::cli) struct RestoreArguments {
     #[command(flatten)]
-    pub set: SetArguments,
-    /// Only the newest of each set
-    #[arg(long)]
-    pub latest: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LsArguments {
-    /// An id, its beginning, or `latest`
-    #[arg(value_name = "SNAPSHOT")]
-    pub snapshot: String,
-    /// Only this folder or file, as shown
-    #[arg(value_name = "PATH")]
-    pub path: Option<OsString>,
-    #[command(flatten)]
-    pub set: SetArguments,
-    /// Show modes, owners, sizes and times
-    #[arg(long, short)]
-    pub long: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RestoreArguments {
-    /// An id, its beginning, or `latest`
-    #[arg(value_name = "SNAPSHOT")]
-    pub snapshot: String,
+    pub chosen: SnapshotArguments,
     /// The folder to restore into
     #[arg(long, value_name = "DIR")]
     pub target: PathBuf,
-    #[command(flatten)]
-    pub set: SetArguments,
-    /// The newest at or before this time: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
-    pub at: Option<Timestamp>,
     #[command(flatten)]
     pub patterns: PatternArguments,
     /// Replace files that are in the way and differ
@@ -198,7 +171,7 @@ pub(super) struct RestoreArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct CheckArguments {
+pub(in crate::cli) struct CheckArguments {
     /// Read all data
     #[arg(long, conflicts_with = "read_data_subset")]
     pub read_data: bool,
@@ -208,13 +181,13 @@ pub(super) struct CheckArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct PlanArguments {
+pub(in crate::cli) struct PlanArguments {
     #[command(subcommand)]
     pub command: PlanCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum PlanCommand {
+pub(in crate::cli) enum PlanCommand {
     /// What a backup will cost
     Backup(BackupArguments),
     /// What a restore will cost
@@ -224,7 +197,7 @@ pub(super) enum PlanCommand {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DemoArguments {
+pub(in crate::cli) struct DemoArguments {
     /// The folder to show it with; its files are copied first and never changed
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -235,7 +208,7 @@ pub(super) struct DemoArguments {
 
 /// The servers that the demo can start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum DemoServer {
+pub(in crate::cli) enum DemoServer {
     /// A WebDAV server without rules of its own
     Plain,
     /// An emulated Nutstore with a free account (built with `--features testing`)
@@ -243,7 +216,7 @@ pub(super) enum DemoServer {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct CompletionsArguments {
+pub(in crate::cli) struct CompletionsArguments {
     /// The shell
     #[arg(value_name = "SHELL")]
     pub shell: clap_complete::Shell,
