@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::render::{MissingCount, Requests, counted, local_time, requests, size};
 use super::session::{Opened, Session};
 use super::which;
-use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome};
+use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome, Verified};
 use crate::repository::snapshots::SnapshotInfo;
 use crate::store::TrafficCount;
 use serde::Serialize;
@@ -23,10 +23,18 @@ struct Summary {
     left_alone: u64,
     problems: u64,
     missing: MissingCount,
+    /// After `--verify`.
+    verified: Option<VerifiedCount>,
     bytes_received: u64,
     requests: Requests,
     duration_ms: u64,
     dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct VerifiedCount {
+    passed: u64,
+    failed: u64,
 }
 
 pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exit, CliError> {
@@ -57,6 +65,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
             left_alone: outcome.left_alone,
             problems: outcome.problem_count,
             missing: (&snapshot.head.missing).into(),
+            verified: outcome.verified.map(|Verified { passed, failed }| VerifiedCount { passed, failed }),
             bytes_received: traffic.bytes_down,
             requests: Requests(traffic),
             duration_ms: session.duration_ms(),
@@ -87,6 +96,7 @@ pub(super) fn options(
         includes: wish.patterns.includes,
         excludes: wish.patterns.excludes,
         overwrite: wish.overwrite,
+        verify: wish.verify,
         dry_run: wish.dry_run,
         threads: environment::threads(),
         cancel: session.interrupt.cancel.clone(),
@@ -117,6 +127,10 @@ fn tell(
         requests(traffic),
         session.started.elapsed().as_secs_f64()
     ));
+    if let Some(Verified { passed, failed }) = outcome.verified {
+        let bad = if failed > 0 { format!(", {failed} not") } else { String::new() };
+        output.summary(&format!("read again and compared: {passed} as in the snapshot{bad}"));
+    }
     let missing = &snapshot.head.missing;
     if missing.files > 0 {
         output.summary(&format!(

@@ -78,6 +78,8 @@ pub enum Stage {
     Planning,
     /// Fetching and writing files.
     Restoring,
+    /// Reading what was restored once more and comparing it.
+    Verifying,
     /// Going through the listings.
     CheckingStructure,
     /// Reading packs.

@@ -19,11 +19,18 @@ pub(super) struct Comparer {
     repository: Repository,
     packs: HashMap<i64, Arc<PackEntry>>,
     buffer: Vec<u8>,
+    from_disk: bool,
 }
 
 impl Comparer {
     pub(super) fn new(repository: Repository) -> Self {
-        Self { repository, packs: HashMap::new(), buffer: Vec::new() }
+        Self { repository, packs: HashMap::new(), buffer: Vec::new(), from_disk: false }
+    }
+
+    /// One that asks the system to read files from the disk, and not what it still has of them in
+    /// memory.
+    pub(super) fn from_disk(repository: Repository) -> Self {
+        Self { from_disk: true, ..Self::new(repository) }
     }
 
     /// Whether `existing` is what `entry` says: by content, time and mode.
@@ -52,6 +59,10 @@ impl Comparer {
         let (Some(lengths), Ok(file)) = (self.lengths(content), target.open_existing(relative)) else {
             return Ok(false);
         };
+        if self.from_disk {
+            // A wish: where it is not granted the file is still compared.
+            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        }
         Ok(self.has_content(file, content, &lengths))
     }
 

@@ -11,10 +11,13 @@ mod options;
 mod plan;
 mod report;
 mod root;
+mod selection;
 mod service;
+mod verify;
 
 pub use error::RecoveryError;
 pub use estimate::RestorePlan;
 pub use options::{RestoreOptions, RestoreOutcome};
 pub use root::root_of;
 pub use service::RecoveryService;
+pub use verify::Verified;

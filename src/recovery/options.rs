@@ -1,5 +1,6 @@
 //! What a restore is asked to do, and what came of it.
 
+use super::verify::Verified;
 use crate::progress::Problem;
 use crate::repository::Cancel;
 use crate::repository::snapshots::SnapshotInfo;
@@ -19,6 +20,8 @@ pub struct RestoreOptions {
     pub excludes: Vec<String>,
     /// Replace files that are in the way and differ.
     pub overwrite: bool,
+    /// Read what was restored once more, from the disk, and compare it.
+    pub verify: bool,
     /// Write nothing and fetch no content.
     pub dry_run: bool,
     /// Threads that decode.
@@ -36,6 +39,7 @@ impl RestoreOptions {
             includes: Vec::new(),
             excludes: Vec::new(),
             overwrite: false,
+            verify: false,
             dry_run: false,
             threads: 2,
             cancel: Cancel::default(),
@@ -62,6 +66,8 @@ pub struct RestoreOutcome {
     pub problems: Vec<Problem>,
     /// How many there were.
     pub problem_count: u64,
+    /// What reading it all once more found, where that was asked for.
+    pub verified: Option<Verified>,
     /// Nothing more could be written: the disk is full.
     pub disk_full: bool,
 }

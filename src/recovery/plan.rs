@@ -6,16 +6,14 @@ use super::compare::Comparer;
 use super::links::{FirstNames, LateLink};
 use super::report::Report;
 use super::root::root_of;
+use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
-use crate::files::filter::Filter;
 use crate::files::place::{Kind, Target};
-use crate::files::selection::selected;
 use crate::model::entry::{Entry, Metadata, Node};
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
-use crate::repository::snapshots::{SnapshotEntries, unless_local};
-use crate::repository::{Repository, RepositoryError};
-use std::cell::Cell;
+use crate::repository::Repository;
+use crate::repository::snapshots::SnapshotEntries;
 use std::sync::Arc;
 
 pub(super) struct Planner {
@@ -60,47 +58,23 @@ impl Planner {
     ) -> Result<Vec<LateLink>, RecoveryError> {
         let short = self.options.snapshot.id.short();
         let root = root_of(&self.options.snapshot)?;
-        let filter = Filter::new(&self.options.includes, &self.options.excludes)?;
-        let report = self.report.clone();
-        let lost = Cell::new(None);
-        let readable = entries.iter().map_while(|entry| match entry.map_err(unless_local) {
-            Ok(entry) => Some(Some(entry)),
-            Err(Ok(error)) => {
-                report.problem(short.clone(), format!("an entry is left out: {error}"));
-                Some(None)
-            }
-            Err(Err(local)) => {
-                lost.set(Some(local));
-                None
-            }
-        });
-        let readable = readable.flatten();
-        let kept = selected(&filter, readable, |entry: &Entry| {
-            (entry.path.below(&root).unwrap_or_default(), matches!(entry.node, Node::Folder))
-        });
+        let (options, report) = (self.options.clone(), self.report.clone());
+        let refused = |error| report.problem(short.clone(), format!("an entry is left out: {error}"));
         let mut any = false;
-        for entry in kept {
-            if self.options.cancel.is_cancelled() {
-                return Err(RepositoryError::Cancelled.into());
-            }
+        each_entry(&options, entries, refused, |entry| {
             any = true;
             let Some(relative) = entry.path.below(&root).map(<[u8]>::to_vec) else {
                 self.report.problem(entry.path.display(), "it is not below the sources: left out".into());
-                continue;
+                return Ok(());
             };
             if let Err(error) = self.entry(entry, &relative) {
                 self.failed(&relative, error)?;
             }
-            if self.wanted.are_enough() {
-                hand_on(self.take_batch()?)?;
-            }
-        }
-        if let Some(local) = lost.take() {
-            return Err(local.into());
-        }
-        let filtered = !self.options.includes.is_empty() || !self.options.excludes.is_empty();
+            if self.wanted.are_enough() { hand_on(self.take_batch()?) } else { Ok(()) }
+        })?;
+        let filtered = !options.includes.is_empty() || !options.excludes.is_empty();
         if filtered && !any {
-            return Err(RecoveryError::NothingSelected { snapshot: short });
+            return Err(RecoveryError::NothingSelected { snapshot: options.snapshot.id.short() });
         }
         hand_on(self.take_batch()?)?;
         Ok(self.late_links)

@@ -13,11 +13,13 @@ pub(super) struct Report {
     outcome: Mutex<RestoreOutcome>,
     /// Names of files with several names that are right in the target.
     linkable: Mutex<HashSet<Vec<u8>>>,
+    /// What problems were about.
+    told: Mutex<HashSet<String>>,
 }
 
 impl Report {
     pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { observer, outcome: Mutex::default(), linkable: Mutex::default() }
+        Self { observer, outcome: Mutex::default(), linkable: Mutex::default(), told: Mutex::default() }
     }
 
     pub(super) fn tell(&self, event: Event<'_>) {
@@ -44,6 +46,7 @@ impl Report {
     }
 
     pub(super) fn problem(&self, subject: String, message: String) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.clone());
         let problem = Problem::new(subject, message);
         self.observer.event(Event::Problem(&problem));
         let mut outcome = self.lock();
@@ -51,6 +54,11 @@ impl Report {
         if outcome.problems.len() < MAX_PROBLEMS {
             outcome.problems.push(problem);
         }
+    }
+
+    /// Whether there was a problem with this.
+    pub(super) fn is_told(&self, subject: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).contains(subject)
     }
 
     /// A file with several names is right in the target under this one.

@@ -6,6 +6,7 @@ use super::fill::Filling;
 use super::links::LateLink;
 use super::plan::Planner;
 use super::report::Report;
+use super::verify::verify;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
 use crate::files::place::{Flusher, ShortfallKind, Target};
 use crate::model::path::display_bytes;
@@ -35,7 +36,7 @@ impl RecoveryService {
         let before = repository.store().traffic();
         let report = Arc::new(Report::new(observer.clone()));
         observer.event(Event::Stage { stage: Stage::Planning, files: None, bytes: None });
-        let entries = repository.entries(&options.snapshot).await?;
+        let entries = Arc::new(repository.entries(&options.snapshot).await?);
         let target = match options.dry_run {
             true => Target::open(&options.target)?.map(Arc::new),
             false => Some(Arc::new(Target::open_or_create(&options.target)?)),
@@ -51,8 +52,9 @@ impl RecoveryService {
         let planner = Planner::new(repository.clone(), options.clone(), target.clone(), report.clone());
         // Nothing lies between the two: a batch is planned while the one before is filled, and no more.
         let (batches, planned) = crossbeam_channel::bounded::<Batch>(0);
+        let planned_entries = entries.clone();
         let planning = tokio::task::spawn_blocking(move || {
-            planner.run(&entries, |batch| {
+            planner.run(&planned_entries, |batch| {
                 let gone = |_| RepositoryError::Cancelled;
                 Ok(batches.send(batch).map_err(gone)?)
             })
@@ -96,7 +98,15 @@ impl RecoveryService {
         if let Some((target, flusher)) = writable.zip(flusher) {
             finish(target, &flusher, links, &report, options.overwrite);
         }
+        let mut verified = None;
+        if let Some(target) = writable.filter(|_| options.verify && disk_full.is_none()).cloned() {
+            let (repository, options, report) = (repository.clone(), options.clone(), report.clone());
+            let verifying =
+                fetch::blocking(move || verify(&repository, &options, &entries, &target, &report));
+            verified = Some(verifying.await??);
+        }
         let mut outcome = report.outcome();
+        outcome.verified = verified;
         outcome.disk_full = disk_full.is_some();
         outcome.traffic = match options.dry_run {
             true => cost,

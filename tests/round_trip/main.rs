@@ -13,3 +13,4 @@ mod patterns;
 mod regressions;
 mod sources;
 mod target;
+mod verify;

@@ -165,6 +165,9 @@ pub(in crate::cli) struct RestoreArguments {
     /// Replace files that are in the way and differ
     #[arg(long)]
     pub overwrite: bool,
+    /// Read the files that were restored once more, from the disk, and compare them
+    #[arg(long)]
+    pub verify: bool,
     /// Write nothing, only tell what would be written
     #[arg(long)]
     pub dry_run: bool,

@@ -63,6 +63,7 @@ pub(super) fn stage_words(stage: Stage) -> &'static str {
         Stage::Committing => "committing the snapshot",
         Stage::Planning => "planning",
         Stage::Restoring => "restoring",
+        Stage::Verifying => "comparing what was restored",
         Stage::CheckingStructure => "checking the structure",
         Stage::CheckingData => "checking the data",
     }
@@ -81,6 +82,7 @@ pub(super) fn stage_key(stage: Stage) -> &'static str {
         Stage::Committing => "committing",
         Stage::Planning => "planning",
         Stage::Restoring => "restoring",
+        Stage::Verifying => "verifying",
         Stage::CheckingStructure => "checking_structure",
         Stage::CheckingData => "checking_data",
     }
