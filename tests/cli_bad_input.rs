@@ -152,6 +152,16 @@ fn a_target_that_cannot_be_written() {
 }
 
 #[test]
+fn a_target_inside_a_source_is_warned_of() {
+    let (cli, source) = with_snapshot();
+    let target = source.join("restored/here");
+    let ran = cli.ok(&["restore", "latest", "--set", "docs", "--target", target.to_str().unwrap()]);
+    assert!(ran.err.contains("which is backed up"), "{}", ran.err);
+    let in_place = cli.ok(&["restore", "latest", "--set", "docs", "--target", source.to_str().unwrap()]);
+    assert!(!in_place.err.contains("which is backed up"), "{}", in_place.err);
+}
+
+#[test]
 fn a_full_disk_while_restoring_leaves_only_whole_files() {
     let folder = tempfile::tempdir().unwrap();
     let mount = |arguments: &[&str]| {
@@ -173,13 +183,20 @@ fn a_full_disk_while_restoring_leaves_only_whole_files() {
     }
     cli.ok(&["backup", "--set", "docs"]);
     let target = folder.path().join("out");
-    let ran = cli.run(&["restore", "latest", "--set", "docs", "--target", target.to_str().unwrap()]);
+    let restore = ["restore", "latest", "--set", "docs", "--target", target.to_str().unwrap()];
+    let too_much = cli.run(&restore);
+    let nothing = walk(&target);
+    let fitting = cli.run(&[&restore[..], &["--include", "n1"]].concat());
+    let one = walk(&target);
+    let ran = cli.run(&[&restore[..], &["--ignore-free-space"]].concat());
     let restored = walk(&target);
     let whole = restored.iter().all(|path| {
         let original = source.join(path.strip_prefix(&target).unwrap());
         std::fs::read(path).unwrap() == std::fs::read(original).unwrap()
     });
     let unmounted = mount(&["umount"]);
+    refused(&too_much, 1, &["has room for", "--ignore-free-space"]);
+    assert_eq!((nothing.len(), fitting.code, one.len()), (0, Some(0), 1), "{}", fitting.err);
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     assert!(ran.err.contains("full"), "{}", ran.err);
     assert!(whole && !restored.is_empty(), "{restored:?}");

@@ -68,8 +68,8 @@ class Filbert(Tool):
     def backup(self, source):
         return self.call("backup", source, "--set", "bench")
 
-    def restore(self, target):
-        return self.call("restore", "latest", "--set", "bench", "--target", target)
+    def restore(self, target, *more):
+        return self.call("restore", "latest", "--set", "bench", "--target", target, *more)
 
     def check(self):
         return self.call("check", "--read-data")

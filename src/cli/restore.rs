@@ -11,6 +11,7 @@ use crate::recovery::{RecoveryService, RestoreOptions, RestoreOutcome, Verified}
 use crate::repository::snapshots::SnapshotInfo;
 use crate::store::TrafficCount;
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 #[derive(Serialize)]
 struct Summary {
@@ -90,17 +91,40 @@ pub(super) fn options(
     wish: RestoreArguments,
 ) -> Result<RestoreOptions, CliError> {
     let snapshot = which::chosen(session, opened, &wish.chosen)?;
+    let target = session.current_dir.join(&wish.target);
+    if let Some(source) = source_around(&snapshot, &target) {
+        session.output.warn(&format!(
+            "{} lies in {}, which is backed up: the next backup takes what is restored as well",
+            target.display(),
+            source.display()
+        ));
+    }
     Ok(RestoreOptions {
         snapshot,
-        target: session.current_dir.join(&wish.target),
+        target,
         includes: wish.patterns.includes,
         excludes: wish.patterns.excludes,
         overwrite: wish.overwrite,
+        ignore_free_space: wish.ignore_free_space,
         verify: wish.verify,
         dry_run: wish.dry_run,
         threads: environment::threads(),
         cancel: session.interrupt.cancel.clone(),
     })
+}
+
+/// The source on this machine that `target` lies in, without being that source itself.
+fn source_around(snapshot: &SnapshotInfo, target: &Path) -> Option<PathBuf> {
+    let head = &snapshot.head;
+    let target = std::path::absolute(target).ok()?;
+    let real = target.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok()?;
+        Some(real.join(target.strip_prefix(above).ok()?))
+    })?;
+    let sources = head.sources.iter().filter(|source| source.is_folder);
+    sources
+        .filter_map(|source| Some(source.entry_path().ok()?.as_path().to_owned()))
+        .find(|source| head.set.host == environment::host() && real.starts_with(source) && real != *source)
 }
 
 fn tell(

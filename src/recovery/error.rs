@@ -5,6 +5,7 @@ use crate::files::place::PlaceError;
 use crate::format::FormatError;
 use crate::repository::RepositoryError;
 use crate::state::StateError;
+use std::path::PathBuf;
 
 /// A restore that ended early. What was restored until then is whole.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,20 @@ pub enum RecoveryError {
     /// The target cannot be used.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// It would not fit.
+    #[error(
+        "{} has room for {free} bytes and the restore needs {needed}: make room, choose another target or fewer files; \
+         where the file system compresses, --ignore-free-space tries all the same",
+        .target.display()
+    )]
+    TooLittleRoom {
+        /// The target.
+        target: PathBuf,
+        /// Bytes that are to be written.
+        needed: u64,
+        /// Bytes that the file system has left for this user.
+        free: u64,
+    },
     /// A pattern is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),

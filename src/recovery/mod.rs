@@ -10,6 +10,7 @@ mod links;
 mod options;
 mod plan;
 mod report;
+mod room;
 mod root;
 mod selection;
 mod service;

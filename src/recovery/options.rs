@@ -20,6 +20,8 @@ pub struct RestoreOptions {
     pub excludes: Vec<String>,
     /// Replace files that are in the way and differ.
     pub overwrite: bool,
+    /// Begin though the target's file system tells of too little room.
+    pub ignore_free_space: bool,
     /// Read what was restored once more, from the disk, and compare it.
     pub verify: bool,
     /// Write nothing and fetch no content.
@@ -39,6 +41,7 @@ impl RestoreOptions {
             includes: Vec::new(),
             excludes: Vec::new(),
             overwrite: false,
+            ignore_free_space: false,
             verify: false,
             dry_run: false,
             threads: 2,

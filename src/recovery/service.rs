@@ -6,6 +6,7 @@ use super::fill::Filling;
 use super::links::LateLink;
 use super::plan::Planner;
 use super::report::Report;
+use super::room::check_room;
 use super::verify::verify;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
 use crate::files::place::{Flusher, ShortfallKind, Target};
@@ -41,6 +42,10 @@ impl RecoveryService {
             true => Target::open(&options.target)?.map(Arc::new),
             false => Some(Arc::new(Target::open_or_create(&options.target)?)),
         };
+        if let Some(target) = target.clone().filter(|_| !options.dry_run && !options.ignore_free_space) {
+            let (options, entries) = (options.clone(), entries.clone());
+            fetch::blocking(move || check_room(&options, &entries, &target)).await??;
+        }
         let all = options.includes.is_empty() && options.excludes.is_empty();
         let tally = Some(options.snapshot.head.tally).filter(|_| all);
         observer.event(Event::Stage {

@@ -165,6 +165,9 @@ pub(in crate::cli) struct RestoreArguments {
     /// Replace files that are in the way and differ
     #[arg(long)]
     pub overwrite: bool,
+    /// Begin though the file system tells of too little room: for those that compress
+    #[arg(long)]
+    pub ignore_free_space: bool,
     /// Read the files that were restored once more, from the disk, and compare them
     #[arg(long)]
     pub verify: bool,
