@@ -56,9 +56,20 @@ fn a_tar_holds_what_was_there() {
     fs::write(work.join("a/empty"), "").unwrap();
     fs::write(work.join(std::ffi::OsStr::from_bytes(b"not \xFF utf-8")), "bytes").unwrap();
     fs::write(work.join(format!("{}.txt", "long".repeat(50))), "a long name").unwrap();
+    let long = [&b"\xFE\xFF "[..], &[b'x'; 150]].concat();
+    fs::write(work.join(std::ffi::OsStr::from_bytes(&long)), "neither short nor UTF-8").unwrap();
+    std::os::unix::fs::symlink("a//b/./text.txt/", work.join("odd link")).unwrap();
+    let far = format!("{}/end", "folder/".repeat(20));
+    std::os::unix::fs::symlink(&far, work.join("long link")).unwrap();
     // Larger than what is asked for at once.
     fs::write(work.join("large"), tree::noise(1, 40 << 20)).unwrap();
     fs::File::create(work.join("hole")).unwrap().set_len(3 << 20).unwrap();
+    let sparse = fs::File::create(work.join("large with holes")).unwrap();
+    sparse.set_len(70 << 20).unwrap();
+    for at in [0, 33 << 20, 60 << 20] {
+        std::os::unix::fs::FileExt::write_all_at(&sparse, &tree::noise(at, 7 << 20), at).unwrap();
+    }
+    drop(sparse);
     fs::hard_link(work.join("a/b/text.txt"), work.join("second name")).unwrap();
     std::os::unix::fs::symlink("a/b/text.txt", work.join("link")).unwrap();
     assert!(Command::new("mkfifo").arg(work.join("pipe")).status().unwrap().success());
@@ -102,6 +113,7 @@ fn a_zip_holds_files_and_tells_what_it_cannot() {
     fs::write(work.join("docs/a.txt"), "a".repeat(100_000)).unwrap();
     fs::write(work.join("b.bin"), tree::noise(2, 100_000)).unwrap();
     std::os::unix::fs::symlink("b.bin", work.join("link")).unwrap();
+    fs::write(work.join(std::ffi::OsStr::from_bytes(b"a \xFF")), "content").unwrap();
     assert!(Command::new("mkfifo").arg(work.join("pipe")).status().unwrap().success());
     backup(&cli, &[]);
 
@@ -121,6 +133,11 @@ fn a_zip_holds_files_and_tells_what_it_cannot() {
         ["export", "latest", "--format", "zip", "--include", "docs/**", "--output", "some.zip", "--json"];
     assert_eq!(cli.ok(&some).summary()["entries"], 2);
     assert_eq!(cli.run(&["export", "latest", "--format", "zip", "--json"]).code, Some(2));
+    let nothing = ["export", "latest", "--format", "zip", "--include", "*.pdf", "--output", "nothing.zip"];
+    let ran = cli.run(&nothing);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("nothing in snapshot"), "{}", ran.err);
+    assert!(!cli.home.path().join("nothing.zip").exists());
 }
 
 #[test]
@@ -203,7 +220,7 @@ fn a_pattern_is_followed_through_time() {
         let list = cli.ok(&[&["snapshots", "--json"], arguments].concat()).json();
         list.as_array().unwrap().iter().map(|line| line["id"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(ids(&["--tag", "weekly"]), [first.clone()]);
+    assert_eq!(ids(&["--tag", "weekly"]), [&*first]);
     assert_eq!(ids(&["--until", &time]), [first, second.clone()]);
     assert_eq!(ids(&["--since", &time]), [second, third, fourth]);
     assert_eq!(ids(&["--host", "elsewhere"]), Vec::<String>::new());
@@ -236,4 +253,41 @@ fn what_is_spoilt_is_told_and_the_rest_is_exported() {
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.contains("packs/000/"), "{}", ran.err);
     assert_eq!(bytes(&cli, &["dump", "latest", "a"]), fs::read(work.join("a")).unwrap());
+
+    // Of a large file the beginning is in the archive when the damage shows.
+    fs::write(work.join("large"), tree::noise(5, 40 << 20)).unwrap();
+    let before = packs();
+    backup(&cli, &["--exclude", "b"]);
+    let mut new: Vec<_> = packs().into_iter().filter(|pack| !before.contains(pack)).collect();
+    new.sort_by_key(|pack| fs::metadata(pack).unwrap().modified().unwrap());
+    let last = new.last().unwrap();
+    let mut bytes = fs::read(last).unwrap();
+    bytes[300_000] ^= 1;
+    fs::write(last, bytes).unwrap();
+    let ran = cli.run(&["export", "latest", "--format", "tar", "--output", "large.tar"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("large cannot be had whole") && ran.err.contains("packs/"), "{}", ran.err);
+    assert!(!cli.home.path().join("large.tar").exists());
+    let without = ["export", "latest", "--format", "tar", "--exclude", "large", "--output", "large.tar"];
+    cli.ok(&without);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_is_gone_is_told_and_counted_on_again_when_it_is_back() {
+    let server = support::dav::start().await;
+    let cli = Cli::new(format!("{}repo", server.server.url()));
+    cli.ok(&["init"]);
+    let work = cli.folder("work");
+    fs::write(work.join("a"), tree::noise(6, 1_000_000)).unwrap();
+    backup(&cli, &[]);
+    let packs = server.dir.path().join("repo/packs/000");
+    let pack = fs::read_dir(&packs).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&pack).unwrap();
+    fs::remove_file(&pack).unwrap();
+    let ran = cli.run(&["export", "latest", "--format", "tar", "--output", "a.tar"]);
+    assert_eq!(ran.code, Some(3), "{}", ran.err);
+    assert!(ran.err.contains("a: not exported"), "{}", ran.err);
+    // It was noted as bad, and is good again.
+    fs::write(&pack, bytes).unwrap();
+    assert_eq!(cli.ok(&["dump", "latest", "a"]).err, "");
 }

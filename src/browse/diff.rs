@@ -5,7 +5,7 @@ use super::wanted::relative;
 use crate::model::entry::{Entry, Node};
 use crate::model::path::EntryPath;
 use crate::repository::snapshots::{SnapshotEntries, SnapshotInfo, unless_local};
-use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::repository::{Repository, RepositoryError};
 use std::cmp::Ordering;
 
 /// A path that is not the same in both.
@@ -63,7 +63,6 @@ pub async fn diff(
     repository: &Repository,
     before: &SnapshotInfo,
     after: &SnapshotInfo,
-    cancel: &Cancel,
     mut hand_on: impl FnMut(Difference),
 ) -> Result<DiffTally, BrowseError> {
     let of_before = repository.entries(before).await?;
@@ -72,9 +71,6 @@ pub async fn diff(
     let mut tally = DiffTally::default();
     let (mut old, mut new) = (Side::new(&of_before, root_before), Side::new(&of_after, root_after));
     loop {
-        if cancel.is_cancelled() {
-            return Err(RepositoryError::Cancelled.into());
-        }
         old.fill()?;
         new.fill()?;
         let order = match (&old.next, &new.next) {

@@ -19,6 +19,22 @@ pub enum BrowseError {
         /// The snapshot.
         snapshot: String,
     },
+    /// A part of a file cannot be had.
+    #[error(
+        "{path} cannot be had whole: {reason}; `filbert check --read-data` tells what else suffers, --exclude leaves it out of an archive"
+    )]
+    Spoilt {
+        /// Its path, fit for a terminal.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Patterns that match nothing.
+    #[error("nothing in snapshot {snapshot} matches: `filbert ls {snapshot}` shows what is in it")]
+    NothingSelected {
+        /// The snapshot.
+        snapshot: String,
+    },
     /// It has no content.
     #[error("{path} is no file: `filbert export` makes an archive of a folder")]
     NoFile {

@@ -3,12 +3,14 @@
 use super::BrowseError;
 use super::wanted::relative;
 use crate::files::filter::Filter;
+use crate::files::links::content_key;
+use crate::format::entries::EntryError;
 use crate::model::entry::{Entry, Node};
 use crate::model::id::ObjectId;
 use crate::model::set::SetId;
 use crate::model::time::Timestamp;
 use crate::repository::snapshots::{SnapshotEntries, SnapshotInfo, unless_local};
-use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::repository::{Repository, RepositoryError};
 use std::collections::BTreeMap;
 
 /// A path that matched in some snapshot of a set.
@@ -41,7 +43,7 @@ pub struct FoundVersion {
 struct Track {
     found: Found,
     /// The newest state, and the number of the snapshot that held it.
-    last: Entry,
+    state: (blake3::Hash, Timestamp),
     seen_in: usize,
 }
 
@@ -54,7 +56,6 @@ pub async fn find(
     repository: &Repository,
     snapshots: &[SnapshotInfo],
     pattern: &str,
-    cancel: &Cancel,
 ) -> Result<(Vec<Found>, Vec<(ObjectId, RepositoryError)>), BrowseError> {
     let filter = Filter::new(&[pattern.to_owned()], &[])?;
     let mut by_set: BTreeMap<(&str, &str), Vec<&SnapshotInfo>> = BTreeMap::new();
@@ -68,19 +69,26 @@ pub async fn find(
         let mut known: Option<SnapshotEntries> = None;
         let mut read = Vec::new();
         for snapshot in of_set {
-            if cancel.is_cancelled() {
-                return Err(RepositoryError::Cancelled.into());
-            }
-            match repository.entries_beside(snapshot, known.as_ref()).await {
-                Ok(entries) => {
-                    take(&mut tracks, &filter, snapshot, &entries, read.len())?;
-                    read.push(*snapshot);
+            let searched = match repository.entries_beside(snapshot, known.as_ref()).await {
+                Ok(entries) if known.as_ref().is_some_and(|known| entries.is_list_of(known)) => {
+                    tracks.values_mut().for_each(|track: &mut Track| track.stays(snapshot, read.len()));
+                    Ok(())
+                }
+                Ok(entries) => matches_of(&filter, snapshot, &entries).map(|matches| {
+                    matches.into_iter().for_each(|entry| take(&mut tracks, snapshot, entry, read.len()));
                     known = Some(entries);
+                }),
+                Err(error) => Err(error),
+            };
+            match searched {
+                Ok(()) => read.push(*snapshot),
+                // Nothing is known of what it holds.
+                Err(error)
+                    if error.spoils_only_itself() || matches!(error, RepositoryError::Selection(_)) =>
+                {
+                    unreadable.push((snapshot.id, error));
                 }
-                Err(error @ (RepositoryError::State(_) | RepositoryError::Cancelled)) => {
-                    return Err(error.into());
-                }
-                Err(error) => unreadable.push((snapshot.id, error)),
+                Err(error) => return Err(error.into()),
             }
         }
         found.extend(tracks.into_values().map(|track| {
@@ -91,50 +99,74 @@ pub async fn find(
     Ok((found, unreadable))
 }
 
-fn take(
-    tracks: &mut BTreeMap<Vec<u8>, Track>,
+/// What the filter names, with the paths as shown.
+fn matches_of(
     filter: &Filter,
     snapshot: &SnapshotInfo,
     entries: &SnapshotEntries,
-    number: usize,
-) -> Result<(), RepositoryError> {
-    let root = snapshot.root();
+) -> Result<Vec<(Vec<u8>, Entry)>, RepositoryError> {
+    let (root, mut matches) = (snapshot.root(), Vec::new());
     for entry in entries.iter() {
         let entry = match entry.map_err(unless_local) {
             Ok(entry) => entry,
             Err(Err(local)) => return Err(local),
+            Err(Ok(EntryError::Format(reason))) => {
+                return Err(RepositoryError::damaged("its list of files", reason));
+            }
+            // Of a path that no pattern can name.
             Err(Ok(_)) => continue,
         };
         let path = relative(&entry.path, root.as_ref());
-        if path.is_empty() || !filter.names(path, matches!(entry.node, Node::Folder)) {
-            continue;
-        }
-        let held = (snapshot.id, snapshot.time_ms);
-        match tracks.get_mut(path) {
-            Some(track) => track.goes_on(entry, held, number),
-            None => {
-                let path = path.to_vec();
-                let found = Found {
-                    set: snapshot.head.set.clone(),
-                    path: path.clone(),
-                    versions: vec![version(&entry, held)],
-                    gone_since: None,
-                };
-                tracks.insert(path, Track { found, last: entry, seen_in: number });
-            }
+        if !path.is_empty() && filter.names(path, matches!(entry.node, Node::Folder)) {
+            matches.push((path.to_vec(), entry));
         }
     }
-    Ok(())
+    Ok(matches)
+}
+
+fn take(
+    tracks: &mut BTreeMap<Vec<u8>, Track>,
+    snapshot: &SnapshotInfo,
+    (path, entry): (Vec<u8>, Entry),
+    number: usize,
+) {
+    let held = (snapshot.id, snapshot.time_ms);
+    let state = (content_key(&entry.node), entry.meta.mtime);
+    match tracks.get_mut(&path) {
+        Some(track) => track.goes_on(&entry, state, held, number),
+        None => {
+            let (set, versions) = (snapshot.head.set.clone(), vec![version(&entry, held)]);
+            let found = Found { set, path: path.clone(), versions, gone_since: None };
+            tracks.insert(path, Track { found, state, seen_in: number });
+        }
+    }
 }
 
 impl Track {
-    fn goes_on(&mut self, entry: Entry, held: (ObjectId, i64), number: usize) {
-        let same = entry.node == self.last.node && entry.meta.mtime == self.last.meta.mtime;
+    fn goes_on(
+        &mut self,
+        entry: &Entry,
+        state: (blake3::Hash, Timestamp),
+        held: (ObjectId, i64),
+        number: usize,
+    ) {
         match self.found.versions.last_mut() {
-            Some(version) if same && self.seen_in + 1 == number => version.snapshots.push(held),
-            _ => self.found.versions.push(version(&entry, held)),
+            Some(version) if state == self.state && self.seen_in + 1 == number => {
+                version.snapshots.push(held)
+            }
+            _ => self.found.versions.push(version(entry, held)),
         }
-        (self.last, self.seen_in) = (entry, number);
+        (self.state, self.seen_in) = (state, number);
+    }
+
+    /// The list of the snapshot with this number is that of the one before.
+    fn stays(&mut self, snapshot: &SnapshotInfo, number: usize) {
+        if self.seen_in + 1 == number
+            && let Some(version) = self.found.versions.last_mut()
+        {
+            version.snapshots.push((snapshot.id, snapshot.time_ms));
+            self.seen_in = number;
+        }
     }
 }
 

@@ -54,9 +54,7 @@ pub(super) async fn run(session: &Session, wish: &DiffArguments) -> Result<Exit,
             session.output.line(&line(&difference));
         }
     };
-    let cancel = &session.interrupt.cancel;
-    let tally = diff(&opened.repository, &before, &after, cancel, tell).await;
-    let tally = session.interrupt.instead(tally)?;
+    let tally = session.interrupt.or(diff(&opened.repository, &before, &after, tell)).await?;
     if session.output.json {
         let (before, after) = (before.id.to_string(), after.id.to_string());
         session.output.json(&Summary::of(&tally, before, after));

@@ -15,11 +15,11 @@ pub(super) async fn run(session: &Session, wish: &DumpArguments) -> Result<Exit,
     }
     let snapshot = which::chosen(session, &opened, &wish.chosen)?;
     session.display.finish();
-    let (repository, cancel) = (&opened.repository, &session.interrupt.cancel);
     let mut out = std::io::stdout();
-    match dump(repository, &snapshot, wish.path.as_bytes(), &mut out, cancel).await {
+    let dumping = dump(&opened.repository, &snapshot, wish.path.as_bytes(), &mut out);
+    match session.interrupt.or(dumping).await {
         // Who reads has read enough.
-        Err(error) if error.is_broken_pipe() => Ok(Exit::Done),
-        dumped => session.interrupt.instead(dumped).map(|_| Exit::Done),
+        Err(CliError::Browse(error)) if error.is_broken_pipe() => Ok(Exit::Done),
+        dumped => dumped.map(|_| Exit::Done),
     }
 }

@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::render::{Requests, counted, local_time, requests, size};
 use super::session::Session;
 use super::which;
-use crate::browse::BrowseError;
 use crate::browse::export::{ExportOptions, ExportOutcome, Format, export};
 use serde::Serialize;
 use std::fs::OpenOptions;
@@ -18,7 +17,7 @@ struct Summary {
     snapshot: String,
     entries: u64,
     bytes: u64,
-    problems: usize,
+    problems: u64,
     requests: Requests,
     duration_ms: u64,
 }
@@ -42,7 +41,6 @@ pub(super) async fn run(session: &Session, wish: ExportArguments) -> Result<Exit
             ArchiveFormat::Tar => Format::Tar,
             ArchiveFormat::Zip => Format::Zip,
         },
-        cancel: session.interrupt.cancel.clone(),
     };
     let place = wish.output.map(|output| session.current_dir.join(output));
     let out: Box<dyn Write + Send> = match &place {
@@ -52,10 +50,11 @@ pub(super) async fn run(session: &Session, wish: ExportArguments) -> Result<Exit
             Box::new(made.map_err(|error| CliError::failed(format!("write {}", place.display()), error))?)
         }
     };
-    let exported = export(&opened.repository, &options, out, &*session.display).await;
+    let exporting = export(&opened.repository, &options, out, &*session.display);
+    let exported = session.interrupt.or(exporting).await;
     session.display.finish();
     let outcome = match exported {
-        Err(error) if place.is_none() && error.is_broken_pipe() => return Ok(Exit::Done),
+        Err(CliError::Browse(error)) if place.is_none() && error.is_broken_pipe() => return Ok(Exit::Done),
         exported => ended(session, exported, place.as_deref())?,
     };
     let traffic = opened.store.traffic();
@@ -65,7 +64,7 @@ pub(super) async fn run(session: &Session, wish: ExportArguments) -> Result<Exit
             snapshot: snapshot.id.to_string(),
             entries: outcome.entries,
             bytes: outcome.bytes,
-            problems: outcome.problems.len(),
+            problems: outcome.problem_count,
             requests: Requests(traffic),
             duration_ms: session.duration_ms(),
         });
@@ -79,9 +78,8 @@ pub(super) async fn run(session: &Session, wish: ExportArguments) -> Result<Exit
             requests(&traffic)
         ));
     }
-    if !outcome.problems.is_empty() {
-        let left_out = counted(outcome.problems.len() as u64, "entry").replace("entrys", "entries");
-        session.output.warn(&format!("{left_out} left out, as told above"));
+    if outcome.problem_count > 0 {
+        session.output.warn(&format!("{} left out, as told above", counted(outcome.problem_count, "item")));
         return Ok(Exit::NotAll);
     }
     Ok(Exit::Done)
@@ -90,7 +88,7 @@ pub(super) async fn run(session: &Session, wish: ExportArguments) -> Result<Exit
 /// What came of it. Half an archive is of no use: it is removed.
 fn ended(
     session: &Session,
-    exported: Result<ExportOutcome, BrowseError>,
+    exported: Result<ExportOutcome, CliError>,
     place: Option<&std::path::Path>,
 ) -> Result<ExportOutcome, CliError> {
     if let (Err(_), Some(place)) = (&exported, place)
@@ -98,5 +96,5 @@ fn ended(
     {
         session.output.warn(&format!("{} is not complete and cannot be removed: {error}", place.display()));
     }
-    session.interrupt.instead(exported)
+    exported
 }

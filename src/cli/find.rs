@@ -38,10 +38,9 @@ pub(super) async fn run(session: &Session, wish: &FindArguments) -> Result<Exit,
         session.output.warn(&format!("{}: {}", problem.subject, problem.message));
     }
     let snapshots = which::some(opened.repository.snapshots()?, &wish.some);
-    let cancel = &session.interrupt.cancel;
-    let found = find(&opened.repository, &snapshots, &wish.pattern, cancel).await;
+    let found = session.interrupt.or(find(&opened.repository, &snapshots, &wish.pattern)).await;
     session.display.finish();
-    let (found, unreadable) = session.interrupt.instead(found)?;
+    let (found, unreadable) = found?;
     for (snapshot, error) in &unreadable {
         let id = snapshot.short();
         session.output.warn(&format!("snapshot {id} was not searched: {error}"));

@@ -2,6 +2,7 @@
 
 pub mod ahead;
 pub mod filter;
+pub mod links;
 pub mod metadata;
 pub mod place;
 pub mod read;

@@ -61,12 +61,13 @@ impl FrameEncoder {
     }
 
     /// Encodes `plain` into `frame`, whose old content is dropped. `plain` is used up: what it
-    /// holds afterwards is of no use.
-    pub fn encode(&mut self, plain: &mut [u8], frame: &mut Vec<u8>) -> Result<(), FormatError> {
+    /// holds afterwards is of no use. Answers whether it was worth the level.
+    pub fn encode(&mut self, plain: &mut [u8], frame: &mut Vec<u8>) -> Result<bool, FormatError> {
         if plain.len() > MAX_FRAME_BYTES {
             return Err(FormatError::Unwritable("a frame that is too large"));
         }
-        let level = if self.seems_compressible(plain) { self.level } else { NOISE_LEVEL };
+        let worth_it = self.seems_compressible(plain);
+        let level = if worth_it { self.level } else { NOISE_LEVEL };
         let unwritable = |_| FormatError::Unwritable("zstd could not compress it");
         tune(&mut self.compressor, level).map_err(unwritable)?;
         let codec = if calls::seem_frequent(plain) { CALLS_ZSTD } else { ZSTD };
@@ -87,7 +88,7 @@ impl FrameEncoder {
             frame.push(STORED);
             frame.extend_from_slice(plain);
         }
-        Ok(())
+        Ok(worth_it)
     }
 
     fn seems_compressible(&mut self, plain: &[u8]) -> bool {

@@ -94,6 +94,7 @@ impl WantedFiles {
                 Err(error @ RepositoryError::State(_)) => return Err(error.into()),
                 Err(error) => {
                     batch.chunks.truncate(before);
+                    report.unrestored(&relative);
                     let shown = display_bytes(&relative).into_owned();
                     report.problem(shown, format!("not restored: {error}"));
                 }

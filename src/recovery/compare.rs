@@ -8,7 +8,7 @@ use crate::repository::index::Place;
 use crate::repository::{Repository, RepositoryError};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// So many packs' entries are kept at hand.
@@ -19,18 +19,53 @@ pub(super) struct Comparer {
     repository: Repository,
     packs: HashMap<i64, Arc<PackEntry>>,
     buffer: Vec<u8>,
-    from_disk: bool,
 }
 
 impl Comparer {
     pub(super) fn new(repository: Repository) -> Self {
-        Self { repository, packs: HashMap::new(), buffer: Vec::new(), from_disk: false }
+        Self { repository, packs: HashMap::new(), buffer: Vec::new() }
     }
 
-    /// One that asks the system to read files from the disk, and not what it still has of them in
-    /// memory.
-    pub(super) fn from_disk(repository: Repository) -> Self {
-        Self { from_disk: true, ..Self::new(repository) }
+    /// What is wrong with the content of what lies at `relative`, if anything is: read from the
+    /// disk, where the system grants that, and not from what it has in memory.
+    ///
+    /// # Errors
+    /// Those of the repository: that its parts are not known is none of the file's.
+    pub(super) fn difference(
+        &mut self,
+        target: &Target,
+        relative: &[u8],
+        entry: &Entry,
+    ) -> Result<Option<String>, RepositoryError> {
+        const OTHER: &str = "it reads back as something else than the snapshot has";
+        let existing = match target.existing(relative) {
+            Ok(Some(existing)) => existing,
+            Ok(None) => return Ok(Some("it is not there any more".to_owned())),
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let is_right = match &entry.node {
+            Node::Folder => existing.kind == Kind::Folder,
+            Node::Symlink(leads_to) => {
+                existing.kind == Kind::Symlink
+                    && target.read_link(relative).is_ok_and(|found| found == *leads_to)
+            }
+            Node::File(content) if existing.kind == Kind::File && existing.size == content.size => {
+                let lengths = self.lengths(content)?;
+                let file = match target.open_existing(relative) {
+                    Ok(file) => file,
+                    Err(error) => return Ok(Some(error.to_string())),
+                };
+                // A wish: where it is not granted the file is still compared.
+                let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+                match self.has_content(file, content, &lengths) {
+                    Ok(is_right) => is_right,
+                    Err(error) => return Ok(Some(format!("it cannot be read: {error}"))),
+                }
+            }
+            Node::File(_) => false,
+            special => is_special(&existing, special),
+        };
+        Ok((!is_right).then(|| OTHER.to_owned()))
     }
 
     /// Whether `existing` is what `entry` says: by content, time and mode.
@@ -56,14 +91,10 @@ impl Comparer {
             return Ok(false);
         }
         // One that cannot be read, or whose parts are not known, is not known to be right.
-        let (Some(lengths), Ok(file)) = (self.lengths(content), target.open_existing(relative)) else {
+        let (Ok(lengths), Ok(file)) = (self.lengths(content), target.open_existing(relative)) else {
             return Ok(false);
         };
-        if self.from_disk {
-            // A wish: where it is not granted the file is still compared.
-            let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
-        }
-        Ok(self.has_content(file, content, &lengths))
+        Ok(self.has_content(file, content, &lengths).unwrap_or(false))
     }
 
     /// The plain bytes of a chunk.
@@ -80,37 +111,51 @@ impl Comparer {
         chunk.map(|chunk| chunk.len).ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))
     }
 
-    fn lengths(&mut self, content: &Content) -> Option<Vec<u64>> {
+    fn lengths(&mut self, content: &Content) -> Result<Vec<u64>, RepositoryError> {
         let mut length = |piece: &Piece| match piece {
-            Piece::Hole(len) => Some(*len),
+            Piece::Hole(len) => Ok(*len),
             Piece::Chunk(id) => {
-                let place = self.repository.places(&[*id]).ok()?.into_iter().flatten().next()?;
-                self.chunk_len(&place, id).ok().map(u64::from)
+                let place = self.repository.places(&[*id])?.into_iter().flatten().next();
+                let place = place.ok_or_else(|| RepositoryError::MissingChunk(id.to_string()))?;
+                self.chunk_len(&place, id).map(u64::from)
             }
         };
         content.pieces.iter().map(&mut length).collect()
     }
 
-    fn has_content(&mut self, mut file: File, content: &Content, lengths: &[u64]) -> bool {
-        content.pieces.iter().zip(lengths).all(|(piece, len)| match piece {
-            Piece::Chunk(id) => {
-                self.buffer.resize(*len as usize, 0);
-                let read = file.read_exact(&mut self.buffer).is_ok();
-                read && self.repository.keyring().chunk_id(&self.buffer) == *id
+    fn has_content(&mut self, mut file: File, content: &Content, lengths: &[u64]) -> io::Result<bool> {
+        for (piece, len) in content.pieces.iter().zip(lengths) {
+            let is_right = match piece {
+                Piece::Chunk(id) => {
+                    self.buffer.resize(*len as usize, 0);
+                    self.fill(&mut file)? && self.repository.keyring().chunk_id(&self.buffer) == *id
+                }
+                Piece::Hole(len) => self.is_zero(&mut file, *len)?,
+            };
+            if !is_right {
+                return Ok(false);
             }
-            Piece::Hole(len) => self.is_zero(&mut file, *len),
-        })
+        }
+        Ok(true)
     }
 
-    fn is_zero(&mut self, file: &mut File, mut len: u64) -> bool {
+    fn is_zero(&mut self, file: &mut File, mut len: u64) -> io::Result<bool> {
         while len > 0 {
             self.buffer.resize(len.min(1 << 20) as usize, 0);
-            if file.read_exact(&mut self.buffer).is_err() || self.buffer.iter().any(|&byte| byte != 0) {
-                return false;
+            if !self.fill(file)? || self.buffer.iter().any(|&byte| byte != 0) {
+                return Ok(false);
             }
             len -= self.buffer.len() as u64;
         }
-        true
+        Ok(true)
+    }
+
+    /// Reads on as much as the buffer holds; false where the file ends before.
+    fn fill(&mut self, file: &mut File) -> io::Result<bool> {
+        match file.read_exact(&mut self.buffer) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| true),
+        }
     }
 }
 

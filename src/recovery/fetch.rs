@@ -130,7 +130,7 @@ async fn fill_round(
                     retry(repository, filling, job, frames, hands).await?;
                 }
             }
-            Err(error) if spoils_only_itself(&error) => lose(filling, &job, None, &error.to_string()),
+            Err(error) if error.spoils_only_itself() => lose(filling, &job, None, &error.to_string()),
             Err(error) => return Err(error.into()),
         }
         if let Some(error) = filling.take_full_disk() {
@@ -199,7 +199,7 @@ async fn retry(
             })
             .await?;
         }
-        Err(error) if spoils_only_itself(&error) => lose(filling, &job, None, &error.to_string()),
+        Err(error) if error.spoils_only_itself() => lose(filling, &job, None, &error.to_string()),
         Err(error) => return Err(error.into()),
     }
     Ok(())
@@ -265,15 +265,6 @@ fn wanted_of(job: &Job, frame: u32) -> &[WantedChunk] {
 fn lose(filling: &Filling, job: &Job, frames: Option<&[(u32, u64)]>, reason: &str) {
     for (frame, _) in frames.unwrap_or(&job.fetch.frames) {
         filling.lose(wanted_of(job, *frame), reason);
-    }
-}
-
-fn spoils_only_itself(error: &RepositoryError) -> bool {
-    use crate::store::ErrorKind::{Corrupt, NotFound};
-    match error {
-        RepositoryError::Damaged { .. } => true,
-        RepositoryError::Store(error) => matches!(error.kind, NotFound | Corrupt),
-        _ => false,
     }
 }
 

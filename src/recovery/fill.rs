@@ -93,6 +93,7 @@ impl Filling {
         if !state.failed {
             state.failed = true;
             state.file = None;
+            self.unrestored(chunk.file);
             self.report.problem(self.shown(chunk.file), format!("not restored: {reason}"));
         }
     }
@@ -103,6 +104,7 @@ impl Filling {
             let state = self.state(number);
             if !state.failed && state.missing > 0 {
                 let message = format!("not restored: {} of its parts never came", state.missing);
+                self.unrestored(number);
                 self.report.problem(self.shown(number), message);
             }
         }
@@ -159,6 +161,7 @@ impl Filling {
     fn fail(&self, state: &mut FileState, number: u32, error: PlaceError) {
         state.failed = true;
         state.file = None;
+        self.unrestored(number);
         if error.is_disk_full() {
             let mut full_disk = self.full_disk.lock().unwrap_or_else(PoisonError::into_inner);
             full_disk.get_or_insert(error);
@@ -166,6 +169,12 @@ impl Filling {
             self.report.left_alone(self.shown(number), error.to_string());
         } else {
             self.report.problem(self.shown(number), error.to_string());
+        }
+    }
+
+    fn unrestored(&self, number: u32) {
+        if let Some(file) = self.batch.files.get(number as usize) {
+            self.report.unrestored(&file.relative);
         }
     }
 

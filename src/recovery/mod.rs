@@ -6,7 +6,6 @@ mod error;
 mod estimate;
 mod fetch;
 mod fill;
-mod links;
 mod options;
 mod plan;
 mod report;

@@ -3,11 +3,11 @@
 
 use super::batch::{Batch, WantedFiles};
 use super::compare::Comparer;
-use super::links::{FirstNames, LateLink};
 use super::report::Report;
 use super::root::root_of;
 use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
+use crate::files::links::FirstNames;
 use crate::files::place::{Kind, Target};
 use crate::model::entry::{Entry, Metadata, Node};
 use crate::model::path::display_bytes;
@@ -15,6 +15,13 @@ use crate::progress::{Event, FileAction};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
 use std::sync::Arc;
+
+/// A name that becomes a link when all files are there.
+pub(super) struct LateLink {
+    /// The name to link to: only if it was restored or found right.
+    pub(super) first: Vec<u8>,
+    pub(super) relative: Vec<u8>,
+}
 
 pub(super) struct Planner {
     repository: Repository,
@@ -87,6 +94,7 @@ impl Planner {
     /// One entry that fails is told; a full disk or a broken repository ends the run.
     fn failed(&self, relative: &[u8], error: RecoveryError) -> Result<(), RecoveryError> {
         let shown = display_bytes(relative).into_owned();
+        self.report.unrestored(relative);
         match error {
             RecoveryError::Place(error) if error.is_disk_full() => Err(error.into()),
             RecoveryError::Place(error) if error.is_in_the_way() => {
@@ -136,6 +144,7 @@ impl Planner {
             if !self.options.overwrite {
                 let shown = display_bytes(relative).into_owned();
                 let message = "it is there and differs: left alone; --overwrite replaces it".to_owned();
+                self.report.unrestored(relative);
                 self.report.left_alone(shown, message);
                 return Ok(());
             }

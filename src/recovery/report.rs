@@ -13,13 +13,13 @@ pub(super) struct Report {
     outcome: Mutex<RestoreOutcome>,
     /// Names of files with several names that are right in the target.
     linkable: Mutex<HashSet<Vec<u8>>>,
-    /// What problems were about.
-    told: Mutex<HashSet<String>>,
+    /// What was not restored, below the target.
+    unrestored: Mutex<HashSet<Vec<u8>>>,
 }
 
 impl Report {
     pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
-        Self { observer, outcome: Mutex::default(), linkable: Mutex::default(), told: Mutex::default() }
+        Self { observer, outcome: Mutex::default(), linkable: Mutex::default(), unrestored: Mutex::default() }
     }
 
     pub(super) fn tell(&self, event: Event<'_>) {
@@ -46,7 +46,6 @@ impl Report {
     }
 
     pub(super) fn problem(&self, subject: String, message: String) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.clone());
         let problem = Problem::new(subject, message);
         self.observer.event(Event::Problem(&problem));
         let mut outcome = self.lock();
@@ -56,9 +55,14 @@ impl Report {
         }
     }
 
-    /// Whether there was a problem with this.
-    pub(super) fn is_told(&self, subject: &str) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).contains(subject)
+    /// This is not restored, for a reason that is told.
+    pub(super) fn unrestored(&self, relative: &[u8]) {
+        self.unrestored.lock().unwrap_or_else(PoisonError::into_inner).insert(relative.to_vec());
+    }
+
+    /// Whether this was not restored.
+    pub(super) fn is_unrestored(&self, relative: &[u8]) -> bool {
+        self.unrestored.lock().unwrap_or_else(PoisonError::into_inner).contains(relative)
     }
 
     /// A file with several names is right in the target under this one.

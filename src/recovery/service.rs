@@ -3,8 +3,7 @@
 use super::batch::Batch;
 use super::fetch::{self, Hands};
 use super::fill::Filling;
-use super::links::LateLink;
-use super::plan::Planner;
+use super::plan::{LateLink, Planner};
 use super::report::Report;
 use super::room::check_room;
 use super::verify::verify;
@@ -133,6 +132,7 @@ fn finish(target: &Target, flusher: &Flusher, links: Vec<LateLink>, report: &Rep
         if !report.is_linkable(&link.first) {
             let first = display_bytes(&link.first);
             let message = format!("not restored: it is the same file as {first}, which was not restored");
+            report.unrestored(&link.relative);
             report.problem(display_bytes(&link.relative).into_owned(), message);
             continue;
         }
@@ -142,7 +142,10 @@ fn finish(target: &Target, flusher: &Flusher, links: Vec<LateLink>, report: &Rep
         };
         match made.and_then(|()| target.link(&link.first, &link.relative)) {
             Ok(()) => report.written(&link.relative, FileAction::Restored),
-            Err(error) => report.problem(display_bytes(&link.relative).into_owned(), error.to_string()),
+            Err(error) => {
+                report.unrestored(&link.relative);
+                report.problem(display_bytes(&link.relative).into_owned(), error.to_string());
+            }
         }
     }
     for error in target.finish_folders() {

@@ -5,7 +5,7 @@ use super::report::Report;
 use super::root::root_of;
 use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
-use crate::files::place::{Kind, Target};
+use crate::files::place::Target;
 use crate::model::entry::Node;
 use crate::model::path::display_bytes;
 use crate::progress::{Event, Stage};
@@ -21,8 +21,9 @@ pub struct Verified {
     pub failed: u64,
 }
 
-/// Compares everything that `options` select with what lies in `target`, but for what was told
-/// already.
+/// Compares the contents of everything that `options` select with what lies in `target`, but for
+/// what was not restored, which was told. Modes, owners and times that a file system does not keep
+/// were told when they were set.
 pub(super) fn verify(
     repository: &Repository,
     options: &RestoreOptions,
@@ -30,7 +31,7 @@ pub(super) fn verify(
     target: &Target,
     report: &Report,
 ) -> Result<Verified, RecoveryError> {
-    let (root, mut comparer) = (root_of(&options.snapshot)?, Comparer::from_disk(repository.clone()));
+    let (root, mut comparer) = (root_of(&options.snapshot)?, Comparer::new(repository.clone()));
     let so_far = report.outcome();
     let (files, bytes) = (Some(so_far.files), Some(so_far.bytes));
     report.tell(Event::Stage { stage: Stage::Verifying, files, bytes });
@@ -40,26 +41,16 @@ pub(super) fn verify(
         let Some(relative) = entry.path.below(&root).filter(|relative| !relative.is_empty()) else {
             return Ok(());
         };
-        let shown = display_bytes(relative);
-        if report.is_told(&shown) {
+        if report.is_unrestored(relative) {
             return Ok(());
         }
-        let found = target.existing(relative);
-        let is_right = match (&found, &entry.node) {
-            (Ok(Some(existing)), Node::Folder) => existing.kind == Kind::Folder,
-            (Ok(Some(existing)), _) => comparer.is_right(target, relative, &entry, existing).unwrap_or(false),
-            _ => false,
-        };
-        if is_right {
-            verified.passed += u64::from(!matches!(entry.node, Node::Folder));
-        } else {
-            verified.failed += 1;
-            let why = match found {
-                Ok(Some(_)) => "it reads back as something else than the snapshot has".to_owned(),
-                Ok(None) => "it is not there any more".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            report.problem(shown.into_owned(), format!("not as it should be: {why}; restore it again"));
+        match comparer.difference(target, relative, &entry)? {
+            None => verified.passed += u64::from(!matches!(entry.node, Node::Folder)),
+            Some(difference) => {
+                verified.failed += 1;
+                let message = format!("not as it should be: {difference}; restore it again");
+                report.problem(display_bytes(relative).into_owned(), message);
+            }
         }
         let is_file = matches!(entry.node, Node::File(_));
         report.tell(Event::Advanced { files: u64::from(is_file), bytes: entry.node.size() });

@@ -4,7 +4,7 @@ use crate::format::FormatError;
 use crate::format::slot::WrapError;
 use crate::model::entropy::EntropyError;
 use crate::state::StateError;
-use crate::store::StoreError;
+use crate::store::{ErrorKind, StoreError};
 
 /// A failure of a repository.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +94,15 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
+    /// Whether it is about one object, so that others can be had all the same.
+    pub fn spoils_only_itself(&self) -> bool {
+        match self {
+            RepositoryError::Damaged { .. } | RepositoryError::MissingChunk(_) => true,
+            RepositoryError::Store(error) => matches!(error.kind, ErrorKind::NotFound | ErrorKind::Corrupt),
+            _ => false,
+        }
+    }
+
     /// `object` cannot be read because of `reason`.
     pub fn damaged(object: impl Into<String>, reason: FormatError) -> Self {
         RepositoryError::Damaged { object: object.into(), reason }

@@ -116,7 +116,7 @@ impl Repository {
 
     /// Hands on the content of these chunks in their order. In memory are a range of a pack and the
     /// chunks whose turn has not come: few, for streams lie in packs about as they are read.
-    pub(super) async fn each_chunk_in_order(
+    async fn each_chunk_in_order(
         &self,
         ids: &[ChunkId],
         mut hand_on: impl FnMut(&[u8]) -> Result<(), RepositoryError>,

@@ -101,11 +101,12 @@ impl Repository {
             Some(known) => known.base.clone(),
             None => Arc::new(self.manifest_blocks(&snapshot.base).await?),
         };
-        let delta = match &snapshot.delta {
-            Some(delta) => self.manifest_blocks(delta).await?,
-            None => Spool::default(),
+        let delta = match (&snapshot.delta, known) {
+            (delta, Some(known)) if *delta == known.delta_record => known.delta.clone(),
+            (Some(delta), _) => Arc::new(self.manifest_blocks(delta).await?),
+            (None, _) => Arc::default(),
         };
-        Ok(SnapshotEntries { base_record: snapshot.base, base, delta })
+        Ok(SnapshotEntries { base_record: snapshot.base, base, delta_record: snapshot.delta, delta })
     }
 
     /// Whether the records and packs that hold a snapshot's list of files are known to be there, or
@@ -215,10 +216,16 @@ impl Repository {
 pub struct SnapshotEntries {
     base_record: ObjectId,
     base: Arc<Spool>,
-    delta: Spool,
+    delta_record: Option<ObjectId>,
+    delta: Arc<Spool>,
 }
 
 impl SnapshotEntries {
+    /// Whether it is the very list of `other`: nothing changed between the two.
+    pub fn is_list_of(&self, other: &SnapshotEntries) -> bool {
+        self.base_record == other.base_record && self.delta_record == other.delta_record
+    }
+
     /// All entries in path order. An entry that is refused is an error among them; the rest
     /// goes on, unless [`unless_local`] says otherwise.
     pub fn iter(&self) -> impl Iterator<Item = Result<Entry, EntryError>> + '_ {

@@ -1,17 +1,15 @@
 //! Between the task that fetches and the thread that writes the archive: a short queue.
 
-use super::super::BrowseError;
 use super::Format;
 use super::tar::TarArchive;
 use super::zip::ZipArchive;
 use crate::model::entry::{Entry, Node};
-use crate::repository::RepositoryError;
 use std::io::{self, Read, Write};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Pieces of content that wait to be written.
-const WAITING: usize = 2;
+/// Items that wait to be written; one of content is a chunk.
+const WAITING: usize = 8;
 
 /// What goes into the archive, in order.
 pub(super) enum Item {
@@ -19,6 +17,8 @@ pub(super) enum Item {
     Entry { path: Vec<u8>, entry: Box<Entry>, link_to: Option<Vec<u8>> },
     /// Some of the content of the file before.
     Content(Vec<u8>),
+    /// So many zeros of it.
+    Zeros(u64),
     /// The archive is complete.
     End,
 }
@@ -42,10 +42,7 @@ pub(super) struct Feed {
 }
 
 /// Starts the writing of an archive to `out`.
-pub(super) fn start(
-    format: Format,
-    out: impl Write + Send + 'static,
-) -> Result<(Feed, JoinHandle<io::Result<()>>), BrowseError> {
+pub(super) fn start(format: Format, out: impl Write + Send + 'static) -> (Feed, JoinHandle<io::Result<()>>) {
     let (items, queue) = mpsc::channel(WAITING);
     let written = tokio::task::spawn_blocking(move || {
         let out = io::BufWriter::with_capacity(1 << 18, out);
@@ -55,7 +52,7 @@ pub(super) fn start(
         };
         write(archive, queue)
     });
-    Ok((Feed { items, format }, written))
+    (Feed { items, format }, written)
 }
 
 impl Feed {
@@ -82,14 +79,9 @@ impl Feed {
         }
     }
 
-    pub(super) async fn put(&self, item: Item) -> Result<(), BrowseError> {
-        // The writer tells why it stopped.
-        self.items.send(item).await.map_err(|_| RepositoryError::Cancelled.into())
-    }
-
-    /// The archive is complete.
-    pub(super) async fn end(&self) -> Result<(), BrowseError> {
-        self.put(Item::End).await
+    /// Puts the next item into the queue; an error where nobody takes it any more.
+    pub(super) async fn put(&self, item: Item) -> Result<(), ()> {
+        self.items.send(item).await.map_err(drop)
     }
 }
 
@@ -98,13 +90,18 @@ fn write(mut archive: Box<dyn Archive>, mut queue: mpsc::Receiver<Item>) -> io::
         let written = match queue.blocking_recv() {
             Some(Item::Entry { path, entry, link_to }) => match &entry.node {
                 Node::File(content) if link_to.is_none() => {
-                    let mut reader =
-                        ContentReader { queue: &mut queue, left: content.size, piece: Vec::new(), at: 0 };
+                    let mut reader = ContentReader {
+                        queue: &mut queue,
+                        left: content.size,
+                        piece: Vec::new(),
+                        at: 0,
+                        zeros: 0,
+                    };
                     archive.file(&path, &entry, &mut reader)
                 }
                 _ => archive.other(&path, &entry, link_to.as_deref()),
             },
-            Some(Item::Content(_)) => Err(io::Error::other("content without a file")),
+            Some(Item::Content(_) | Item::Zeros(_)) => Err(io::Error::other("content without a file")),
             Some(Item::End) => return archive.end(),
             // Who fetches gave up, and tells why.
             None => {
@@ -125,6 +122,7 @@ struct ContentReader<'q> {
     left: u64,
     piece: Vec<u8>,
     at: usize,
+    zeros: u64,
 }
 
 impl Read for ContentReader<'_> {
@@ -132,14 +130,22 @@ impl Read for ContentReader<'_> {
         if self.left == 0 {
             return Ok(0);
         }
-        while self.at == self.piece.len() {
+        while self.at == self.piece.len() && self.zeros == 0 {
             match self.queue.blocking_recv() {
                 Some(Item::Content(piece)) => (self.piece, self.at) = (piece, 0),
+                Some(Item::Zeros(zeros)) => self.zeros = zeros,
                 _ => return Err(io::Error::other("the content of a file ends too early")),
             }
         }
+        let most = into.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if self.zeros > 0 {
+            let len = most.min(usize::try_from(self.zeros).unwrap_or(usize::MAX));
+            into.iter_mut().take(len).for_each(|byte| *byte = 0);
+            (self.zeros, self.left) = (self.zeros - len as u64, self.left - len as u64);
+            return Ok(len);
+        }
         let there = self.piece.get(self.at..).unwrap_or_default();
-        let len = there.len().min(into.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let len = there.len().min(most);
         let (Some(from), Some(to)) = (there.get(..len), into.get_mut(..len)) else { return Ok(0) };
         to.copy_from_slice(from);
         self.at += len;

@@ -2,10 +2,8 @@
 
 use super::feed::Archive;
 use crate::model::entry::{Entry, Metadata, Node};
-use std::ffi::OsStr;
+use crate::model::time::Timestamp;
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 /// Attributes as GNU tar and bsdtar read them.
@@ -13,14 +11,25 @@ const XATTR_PREFIX: &str = "SCHILY.xattr.";
 
 pub(super) struct TarArchive<W: Write> {
     builder: Builder<W>,
+    /// Of the device that is written.
+    device: u64,
 }
 
 impl<W: Write> TarArchive<W> {
     pub(super) fn new(out: W) -> Self {
-        Self { builder: Builder::new(out) }
+        Self { builder: Builder::new(out), device: 0 }
     }
 
-    fn header(&mut self, meta: &Metadata, kind: EntryType, size: u64) -> io::Result<Header> {
+    /// Writes an entry. What does not fit into a header, or only changed, stands in pax records.
+    fn put(
+        &mut self,
+        path: &[u8],
+        meta: &Metadata,
+        kind: EntryType,
+        link: &[u8],
+        size: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
         let mut header = Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(meta.mode & 0o7777);
@@ -28,8 +37,25 @@ impl<W: Write> TarArchive<W> {
         header.set_gid(u64::from(meta.gid));
         header.set_mtime(u64::try_from(meta.mtime.seconds).unwrap_or(0));
         header.set_size(size);
-        let exact = format!("{}.{:09}", meta.mtime.seconds, meta.mtime.nanos);
+        if let EntryType::Char | EntryType::Block = kind {
+            let device = self.device;
+            header.set_device_major(rustix::fs::major(device))?;
+            header.set_device_minor(rustix::fs::minor(device))?;
+        }
+        let names = header.as_old_mut();
+        let (path_fits, link_fits) = (fit(&mut names.name, path), fit(&mut names.linkname, link));
+        header.set_cksum();
+        let exact = decimal(meta.mtime);
         let mut records: Vec<(String, &[u8])> = Vec::new();
+        if [path, link].iter().any(|name| std::str::from_utf8(name).is_err()) {
+            records.push(("hdrcharset".to_owned(), b"BINARY"));
+        }
+        if !path_fits {
+            records.push(("path".to_owned(), path));
+        }
+        if !link_fits {
+            records.push(("linkpath".to_owned(), link));
+        }
         if meta.mtime.nanos != 0 || meta.mtime.seconds < 0 {
             records.push(("mtime".to_owned(), exact.as_bytes()));
         }
@@ -42,7 +68,24 @@ impl<W: Write> TarArchive<W> {
         if !records.is_empty() {
             self.builder.append_pax_extensions(records.iter().map(|(key, value)| (key.as_str(), *value)))?;
         }
-        Ok(header)
+        self.builder.append(&header, content)
+    }
+}
+
+/// Puts a name into its field, as much as there is room for; answers whether that was all.
+fn fit(field: &mut [u8; 100], name: &[u8]) -> bool {
+    field.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+    name.len() <= field.len()
+}
+
+/// Seconds since 1970 with their fraction.
+fn decimal(time: Timestamp) -> String {
+    match (time.seconds, time.nanos) {
+        (seconds, nanos) if seconds >= 0 || nanos == 0 => format!("{seconds}.{nanos:09}"),
+        (seconds, nanos) => {
+            let whole = (seconds + 1).unsigned_abs();
+            format!("-{whole}.{:09}", 1_000_000_000 - nanos)
+        }
     }
 }
 
@@ -57,20 +100,14 @@ impl<W: Write> Archive for TarArchive<W> {
             (Node::CharDevice(_), _) => (EntryType::Char, None),
             (Node::BlockDevice(_), _) => (EntryType::Block, None),
         };
-        let mut header = self.header(&entry.meta, kind, 0)?;
         if let Node::CharDevice(device) | Node::BlockDevice(device) = entry.node {
-            header.set_device_major(rustix::fs::major(device))?;
-            header.set_device_minor(rustix::fs::minor(device))?;
+            self.device = device;
         }
-        match target {
-            Some(target) => self.builder.append_link(&mut header, as_path(path), as_path(target)),
-            None => self.builder.append_data(&mut header, as_path(path), io::empty()),
-        }
+        self.put(path, &entry.meta, kind, target.unwrap_or_default(), 0, &mut io::empty())
     }
 
     fn file(&mut self, path: &[u8], entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
-        let mut header = self.header(&entry.meta, EntryType::Regular, entry.node.size())?;
-        self.builder.append_data(&mut header, as_path(path), content)
+        self.put(path, &entry.meta, EntryType::Regular, b"", entry.node.size(), content)
     }
 
     fn end(self: Box<Self>) -> io::Result<()> {
@@ -83,6 +120,16 @@ impl<W: Write> Archive for TarArchive<W> {
     }
 }
 
-fn as_path(bytes: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(bytes))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_decimal_before_1970_too() {
+        let told = |seconds, nanos| decimal(Timestamp { seconds, nanos });
+        assert_eq!(told(5, 20), "5.000000020");
+        assert_eq!(told(-2, 500_000_000), "-1.500000000");
+        assert_eq!(told(-1, 250_000_000), "-0.750000000");
+        assert_eq!(told(-3, 0), "-3.000000000");
+    }
 }

@@ -166,24 +166,25 @@ impl Assembler {
         };
         let mut encoded = Vec::new();
         for mut job in frames {
-            if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
+            if self.is_stopped() {
                 continue;
             }
-            let began = self.millis();
             encoder.set_level(self.meet_line());
+            let began = self.millis();
             let plain_len = job.plain.len();
             let result = encoder
                 .encode(&mut job.plain, &mut encoded)
                 .map_err(|reason| RepositoryError::damaged("a new frame", reason));
             // Before a pack is read back, which takes it for what it decodes.
             self.put_by(job.plain);
-            let result = result.and_then(|()| self.append(&encoded, plain_len, job.chunks));
+            let at_level = result.as_ref().is_ok_and(|at_level| *at_level);
+            let result = result.and_then(|_| self.append(&encoded, plain_len, job.chunks));
             match result {
                 Ok(waited) => {
                     let all = self.millis().saturating_sub(began);
                     let positive = |millis: i64| u64::try_from(millis).unwrap_or(0);
                     self.shared.pace().compressed(Compressed {
-                        encoded: encoded.len() as u64,
+                        encoded: at_level.then_some(encoded.len() as u64),
                         worked_ms: positive(all.saturating_sub(waited)),
                         waited_ms: positive(waited),
                     });
@@ -199,7 +200,7 @@ impl Assembler {
             let (now, moved) = (self.millis(), self.repository.store().moved());
             let mut pace = self.shared.pace();
             pace.moved(now, moved);
-            if !pace.line().is_being_met() || self.shared.stopped.is_cancelled() {
+            if !pace.line().is_being_met() || self.is_stopped() {
                 return pace.level();
             }
             drop(pace);
@@ -273,6 +274,10 @@ impl Assembler {
         Ok(waited)
     }
 
+    fn is_stopped(&self) -> bool {
+        self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled()
+    }
+
     fn millis(&self) -> i64 {
         millis(&**self.repository.clock())
     }
@@ -292,7 +297,7 @@ impl Assembler {
 
     /// Sends a pack on its way, and returns for how many milliseconds it waited for a place.
     fn ship(&self, (pack, token): (PackBuilder, Token), hands: usize) -> Result<i64, RepositoryError> {
-        if self.shared.stopped.is_cancelled() || self.shared.cancel.is_cancelled() {
+        if self.is_stopped() {
             return Ok(0);
         }
         let mut rooms: Vec<_> = (0..hands).map(|_| self.spare().unwrap_or_default()).collect();

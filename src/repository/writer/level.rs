@@ -23,8 +23,8 @@ const HEADROOM_PERCENT: u64 = 150;
 /// What a thread did with a frame.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Compressed {
-    /// Bytes that came of it.
-    pub(super) encoded: u64,
+    /// Bytes that came of it; none where it was not worth the level, and says nothing of that.
+    pub(super) encoded: Option<u64>,
     pub(super) worked_ms: u64,
     /// For the line, or for those who did.
     pub(super) waited_ms: u64,
@@ -35,8 +35,10 @@ pub(super) struct Level {
     choice: Choice<i32>,
     step: usize,
     threads: u64,
-    /// Since it was judged last.
-    seen: Compressed,
+    /// Milliseconds that threads worked and waited since that was judged last.
+    spent: (u64, u64),
+    /// Bytes that they made at this level since then, and the milliseconds for that.
+    made: (u64, u64),
 }
 
 impl Level {
@@ -44,7 +46,7 @@ impl Level {
     pub(super) fn new(choice: Choice<i32>, threads: usize, remembered: Option<i64>) -> Self {
         let known = |(level, _): &(i32, u64)| remembered == Some(i64::from(*level));
         let step = LEVELS.iter().position(known).unwrap_or(0);
-        Self { choice, step, threads: threads.max(1) as u64, seen: Compressed::default() }
+        Self { choice, step, threads: threads.max(1) as u64, spent: (0, 0), made: (0, 0) }
     }
 
     /// The zstd level for the next frame.
@@ -69,27 +71,30 @@ impl Level {
 
     /// A thread compressed a frame; the line took `rate` bytes a second when last measured.
     pub(super) fn compressed(&mut self, frame: Compressed, rate: Option<u64>) {
-        let seen = &mut self.seen;
-        seen.encoded += frame.encoded;
-        seen.worked_ms += frame.worked_ms;
-        seen.waited_ms += frame.waited_ms;
-        let all = seen.worked_ms + seen.waited_ms;
+        if let Some(encoded) = frame.encoded {
+            self.made = (self.made.0 + encoded, self.made.1 + frame.worked_ms);
+        }
+        self.spent = (self.spent.0 + frame.worked_ms, self.spent.1 + frame.waited_ms);
+        let (all, waited) = (self.spent.0 + self.spent.1, self.spent.1 * 100);
         if all < JUDGED_MS {
             return;
         }
-        let waited = seen.waited_ms * 100;
         if rate.is_some_and(|rate| rate < FAST_LINE) && waited > all * IDLE_PERCENT {
             self.step = (self.step + 1).min(LEVELS.len() - 1);
         } else if waited < all * BUSY_PERCENT {
             self.step = self.step.saturating_sub(1);
         }
-        self.seen = Compressed::default();
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
+        (self.spent, self.made) = ((0, 0), (0, 0));
     }
 
     /// The line takes `rate` bytes a second. Goes to the highest level with which the threads make
     /// more than that, if that is a higher one: waiting for them to fall idle would take packs.
     pub(super) fn line_takes(&mut self, rate: u64) {
-        let Compressed { encoded, worked_ms, .. } = self.seen;
+        let (encoded, worked_ms) = self.made;
         if rate >= FAST_LINE || encoded == 0 || worked_ms == 0 {
             return;
         }
@@ -101,7 +106,7 @@ impl Level {
         let highest = LEVELS.iter().rposition(keeps_up).unwrap_or(0);
         if highest > self.step {
             self.step = highest;
-            self.seen = Compressed::default();
+            self.begin_anew();
         }
     }
 }
@@ -155,7 +160,7 @@ mod tests {
         let mut level = auto();
         level.line_takes(rate);
         assert_eq!(level.now(), 3, "what the threads make is not known yet");
-        let frame = Compressed { encoded: 1_000_000, worked_ms: 16, waited_ms: 0 };
+        let frame = Compressed { encoded: Some(1_000_000), worked_ms: 16, waited_ms: 0 };
         (0..8).for_each(|_| level.compressed(frame, None));
         level.line_takes(rate);
         level.now()
@@ -169,9 +174,18 @@ mod tests {
         assert_eq!(used_to(100_000), 19);
         assert_eq!(used_to(60_000_000), 3);
         let mut level = Level::new(Choice::Auto, 2, Some(9));
-        level.compressed(Compressed { encoded: 100, worked_ms: 100, waited_ms: 0 }, None);
+        level.compressed(Compressed { encoded: Some(100), worked_ms: 100, waited_ms: 0 }, None);
         level.line_takes(10_000_000);
         assert_eq!(level.now(), 9, "threads that cannot keep up are seen by their never waiting");
+    }
+
+    #[test]
+    fn noise_tells_nothing_of_what_the_threads_can_do() {
+        let mut level = auto();
+        let noise = Compressed { encoded: None, worked_ms: 1, waited_ms: 0 };
+        (0..100).for_each(|_| level.compressed(noise, None));
+        level.line_takes(2_500_000);
+        assert_eq!(level.now(), 3);
     }
 
     #[test]

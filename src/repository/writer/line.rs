@@ -7,6 +7,8 @@ const SETTLING_MS: i64 = 200;
 const FAR_MS: i64 = 20;
 /// How long is measured at the least.
 const MEASURED_MS: i64 = 200;
+/// What took longer holds waits that are not the line's: for a budget, or after a failure.
+const LONGEST_MS: i64 = 3_000;
 
 /// The line, as seen by the bytes that connections take.
 #[derive(Debug, Default)]
@@ -73,6 +75,10 @@ impl Line {
         let (since, before) = *self.mark.get_or_insert((at_ms, moved));
         let millis = at_ms.saturating_sub(since);
         let bytes = moved.saturating_sub(before);
+        if millis > LONGEST_MS {
+            self.mark = Some((at_ms, moved));
+            return None;
+        }
         // A line that takes nothing at all is blocked, not slow.
         if millis < MEASURED_MS || bytes == 0 {
             return None;
@@ -153,5 +159,6 @@ mod tests {
         assert_eq!(line.moved(1300, 1_000_000), None);
         assert_eq!(line.moved(1600, 4_000_000), Some(10_000_000), "one of two is under way");
         assert_eq!(line.moved(9600, 4_000_000), None, "blocked");
+        assert_eq!(line.moved(9800, 20_000_000), Some(80_000_000), "and free again");
     }
 }
