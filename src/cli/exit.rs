@@ -3,6 +3,7 @@
 use super::error::CliError;
 use crate::backup::BackupError;
 use crate::browse::BrowseError;
+use crate::files::place::PlaceError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
 use crate::store::WebdavOptionsError;
@@ -21,7 +22,7 @@ pub(super) enum Exit {
     NotAll = 3,
     /// No repository there.
     NoRepository = 10,
-    /// The set is being backed up already.
+    /// The set is being backed up already, or the target is being restored into.
     Busy = 11,
     /// Wrong encryption password.
     WrongPassword = 12,
@@ -59,6 +60,7 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
         CliError::Repository(error) | CliError::Backup(BackupError::Repository(error)) => {
             of_repository(error)
         }
+        CliError::Recovery(RecoveryError::Place(PlaceError::Busy { .. })) => Exit::Busy,
         CliError::Recovery(RecoveryError::Repository(error))
         | CliError::Browse(BrowseError::Repository(error)) => of_repository(error),
         CliError::Browse(BrowseError::Filter(_)) => Exit::Usage,

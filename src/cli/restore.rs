@@ -20,6 +20,7 @@ struct Summary {
     files: u64,
     bytes: u64,
     files_written: u64,
+    files_replaced: u64,
     files_already_right: u64,
     left_alone: u64,
     problems: u64,
@@ -30,6 +31,15 @@ struct Summary {
     requests: Requests,
     duration_ms: u64,
     dry_run: bool,
+    /// Of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packs: Option<Vec<PackUse>>,
+}
+
+#[derive(Serialize)]
+struct PackUse {
+    path: String,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -62,6 +72,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
             files: outcome.files,
             bytes: outcome.bytes,
             files_written: outcome.files_written,
+            files_replaced: outcome.files_replaced,
             files_already_right: outcome.files_already_right,
             left_alone: outcome.left_alone,
             problems: outcome.problem_count,
@@ -71,6 +82,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
             requests: Requests(traffic),
             duration_ms: session.duration_ms(),
             dry_run,
+            packs: dry_run.then(|| packs_of(&outcome)),
         });
     } else {
         tell(session, &snapshot, &outcome, &traffic, dry_run);
@@ -113,6 +125,11 @@ pub(super) fn options(
     })
 }
 
+fn packs_of(outcome: &RestoreOutcome) -> Vec<PackUse> {
+    let packs = outcome.packs.iter();
+    packs.map(|(path, bytes)| PackUse { path: path.clone(), bytes: *bytes }).collect()
+}
+
 /// The source on this machine that `target` lies in, without being that source itself.
 fn source_around(snapshot: &SnapshotInfo, target: &Path) -> Option<PathBuf> {
     let head = &snapshot.head;
@@ -139,12 +156,19 @@ fn tell(
     let (done, received) =
         if dry_run { ("would restore", "would receive") } else { ("restored", "received") };
     output.summary(&format!(
-        "{done} snapshot {id} of {time}: {}, {} ({} written, {} right already)",
+        "{done} snapshot {id} of {time}: {}, {} ({} written, {} of them in place of others, {} right already)",
         counted(outcome.files, "file"),
         size(outcome.bytes),
         outcome.files_written,
+        outcome.files_replaced,
         outcome.files_already_right
     ));
+    if dry_run {
+        output.summary(&format!("from {}", counted(outcome.packs.len() as u64, "pack")));
+        for PackUse { path, bytes } in packs_of(outcome).iter().filter(|_| output.verbose) {
+            output.summary(&format!("  {path}  {}", size(*bytes)));
+        }
+    }
     output.summary(&format!(
         "{received} {} in {}, {:.1} s",
         size(traffic.bytes_down),

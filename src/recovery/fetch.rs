@@ -71,8 +71,20 @@ pub(super) fn cost(jobs: &[Job]) -> TrafficCount {
     if !jobs.is_empty() {
         cost.requests.insert("GET", jobs.len() as u64);
     }
-    cost.bytes_down = jobs.iter().map(|job| job.fetch.range.end - job.fetch.range.start).sum();
+    cost.bytes_down = jobs.iter().map(Job::bytes).sum();
     cost
+}
+
+impl Job {
+    /// How many bytes are asked for.
+    fn bytes(&self) -> u64 {
+        self.fetch.range.end - self.fetch.range.start
+    }
+
+    /// Of which pack, and how many bytes.
+    pub(super) fn of_pack(&self) -> (String, u64) {
+        (names::pack(self.pack.folder, &self.pack.object), self.bytes())
+    }
 }
 
 /// Fetches and writes all files of a batch. Chunks that are spoilt in one pack are looked for in

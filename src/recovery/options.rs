@@ -5,6 +5,7 @@ use crate::progress::Problem;
 use crate::repository::Cancel;
 use crate::repository::snapshots::SnapshotInfo;
 use crate::store::TrafficCount;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A wish for a restore.
@@ -59,12 +60,17 @@ pub struct RestoreOutcome {
     pub bytes: u64,
     /// Files written (or that a dry run would write).
     pub files_written: u64,
+    /// Of the files written (or that would be), those that took the place of something else.
+    pub files_replaced: u64,
     /// Files that were right already.
     pub files_already_right: u64,
     /// Things in the way that differ and were left alone.
     pub left_alone: u64,
     /// Requests and bytes of this run; after a dry run those that the restore would take.
     pub traffic: TrafficCount,
+    /// After a dry run: the packs that the restore would read, by path on the remote, and how many
+    /// bytes of each.
+    pub packs: BTreeMap<String, u64>,
     /// What could not be restored, or not wholly.
     pub problems: Vec<Problem>,
     /// How many there were.

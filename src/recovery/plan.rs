@@ -148,6 +148,9 @@ impl Planner {
                 self.report.left_alone(shown, message);
                 return Ok(());
             }
+            if matches!(entry.node, Node::File(_)) {
+                self.report.replaced();
+            }
             // Files are replaced in one step when they are whole.
             let replaced_later = existing.kind == Kind::File && matches!(entry.node, Node::File(_));
             if !replaced_later && let Some(target) = self.writable() {

@@ -40,6 +40,10 @@ impl Report {
         self.lock().files_written += 1;
     }
 
+    pub(super) fn replaced(&self) {
+        self.lock().files_replaced += 1;
+    }
+
     pub(super) fn left_alone(&self, subject: String, message: String) {
         self.lock().left_alone += 1;
         self.problem(subject, message);

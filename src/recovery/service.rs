@@ -13,6 +13,7 @@ use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
 use crossbeam_channel::Receiver;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Restores from a repository.
@@ -67,13 +68,16 @@ impl RecoveryService {
         let writable = target.as_ref().filter(|_| !options.dry_run);
         let flusher = writable.map(|target| Arc::new(Flusher::new(target.clone())));
         let hands = Arc::new(Hands::new(options.threads));
-        let mut filled = Ok(());
+        let (mut filled, mut packs) = (Ok(()), BTreeMap::new());
         while let Some(mut batch) = next(&planned).await? {
             let chunks = std::mem::take(&mut batch.chunks);
             match writable.zip(flusher.as_ref()) {
                 None => {
                     let jobs = fetch::jobs(repository, chunks)?;
                     cost.add_all(&fetch::cost(&jobs));
+                    for (pack, bytes) in jobs.iter().map(fetch::Job::of_pack) {
+                        *packs.entry(pack).or_default() += bytes;
+                    }
                     batch.files.iter().for_each(|_| report.wrote());
                 }
                 Some((target, flusher)) => {
@@ -110,7 +114,7 @@ impl RecoveryService {
             verified = Some(verifying.await??);
         }
         let mut outcome = report.outcome();
-        outcome.verified = verified;
+        (outcome.verified, outcome.packs) = (verified, packs);
         outcome.disk_full = disk_full.is_some();
         outcome.traffic = match options.dry_run {
             true => cost,

@@ -101,3 +101,26 @@ async fn a_full_backup_after_check_found_damage_restores_whole() {
         scene.expect_whole(&scene.machine.without_state(), &made, &format!("{harm:?}")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_read_from_a_second_pack_where_the_first_is_spoilt() {
+    use filbert::browse::dump;
+    use filbert::repository::select::Selector;
+    for harm in [Harm::Removed, Harm::Flipped, Harm::Cut] {
+        let scene = Scene::set_up().await;
+        let pack = scene.machine.faults.paths("packs/").remove(0);
+        harm.strike(&scene.machine.faults.memory, &pack);
+        scene.machine.check(ReadData::Everything).await;
+        let id = scene.machine.back_up_full("docs", &[&scene.source()]).await.snapshot.unwrap();
+        // One that does not know which of the two is spoilt.
+        let (repository, _) = scene.machine.without_state().catch_up().await;
+        let selector = Selector { id: Some(id.to_string()), ..Selector::default() };
+        let snapshot = repository.select(&selector).unwrap().snapshot;
+        let files = ["sub-0/file-0", "sub-1/file-1", "sub-0/file-2", "new"];
+        for file in files {
+            let mut content = Vec::new();
+            dump(&repository, &snapshot, file.as_bytes(), &mut content).await.unwrap();
+            assert_eq!(content, std::fs::read(scene.source().join(file)).unwrap(), "{file} {harm:?}");
+        }
+    }
+}

@@ -118,6 +118,19 @@ async fn a_symlink_in_the_target_is_never_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_restores_into_one_target_do_not_mix() {
+    use filbert::files::place::{PlaceError, Target};
+    use filbert::recovery::RecoveryError;
+    let (machine, _dir, source, target) = ready().await;
+    let first = Target::open_or_create(&target).unwrap();
+    let second = machine.try_restore("s", &target).await;
+    assert!(matches!(second, Err(RecoveryError::Place(PlaceError::Busy { .. }))), "{second:?}");
+    drop(first);
+    machine.restore("s", &target).await;
+    tree::assert_same(&tree::read(&source), &target, "after the other one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_writes_nothing_and_tells_what_it_would_cost() {
     let (machine, _dir, _source, target) = ready().await;
     let wish = RestoreOptions { dry_run: true, ..machine.wish("s", &target).await.unwrap() };
@@ -129,4 +142,15 @@ async fn a_dry_run_writes_nothing_and_tells_what_it_would_cost() {
     let real = machine.try_restore_as(wish).await.unwrap();
     assert_eq!((dry.files, dry.bytes, dry.files_written), (real.files, real.bytes, real.files_written));
     assert_eq!(dry.traffic.requests.get("GET"), real.traffic.requests.get("GET"));
+    assert!(dry.packs.keys().all(|pack| machine.faults.paths("packs/").contains(pack)), "{:?}", dry.packs);
+    assert_eq!(dry.packs.values().sum::<u64>(), dry.traffic.bytes_down);
+    assert!(!dry.packs.is_empty() && real.packs.is_empty());
+
+    write(&target, "a", "in the way");
+    let wish = RestoreOptions { dry_run: true, ..overwriting(&machine, &target).await };
+    let dry = machine.try_restore_as(wish).await.unwrap();
+    assert_eq!((dry.files_written, dry.files_replaced, dry.files_already_right), (1, 1, 2));
+    assert_eq!(fs::read(target.join("a")).unwrap(), b"in the way");
+    let wish = overwriting(&machine, &target).await;
+    assert_eq!(machine.try_restore_as(wish).await.unwrap().files_replaced, 1);
 }

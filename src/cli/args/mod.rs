@@ -17,7 +17,7 @@ use std::path::PathBuf;
 #[command(after_help = "Passwords come from FILBERT_PASSWORD and FILBERT_WEBDAV_PASSWORD, each also as \
 ..._FILE or ..._COMMAND, from the settings, or from a prompt.\n\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, did not fit the limits, or were left alone, \
-10 no repository there, 11 the set is being backed up already, 12 wrong encryption password, \
+10 no repository there, 11 the set is being backed up or the target restored into already, 12 wrong encryption password, \
 130 interrupted.")]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]

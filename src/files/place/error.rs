@@ -17,6 +17,12 @@ pub enum PlaceError {
         /// Why.
         source: io::Error,
     },
+    /// Somebody else restores into the target.
+    #[error("another restore into {} is under way: wait until it ends, or choose another folder", .path.display())]
+    Busy {
+        /// As it was given.
+        path: PathBuf,
+    },
     /// A path that could lead out of the target: the record is damaged or hostile.
     #[error("`{path}` is no path inside the target; it is not restored")]
     BadPath {

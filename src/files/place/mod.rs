@@ -22,7 +22,7 @@ pub use shortfall::{Shortfall, ShortfallKind, Shortfalls};
 
 use crate::model::entry::Metadata;
 use beneath::{Beneath, FOLDER_FLAGS};
-use rustix::fs::{Access, AtFlags, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::path::Path;
@@ -43,13 +43,20 @@ pub struct Target {
 
 impl Target {
     /// Opens the folder at `path`, which may lead through links, and makes it where it is missing.
+    /// No other process, nor this one, opens it so until this is dropped, where the file system
+    /// knows locks.
     ///
     /// # Errors
-    /// It is no folder, cannot be made, or cannot be written.
+    /// It is no folder, cannot be made, cannot be written, or is opened so already.
     pub fn open_or_create(path: &Path) -> Result<Target, PlaceError> {
         let failed = |source| PlaceError::Target { path: path.to_owned(), source };
         std::fs::create_dir_all(path).map_err(failed)?;
         let target = Self::open_folder(path).map_err(|error| failed(error.into()))?;
+        if rustix::fs::flock(target.beneath.root(), FlockOperation::NonBlockingLockExclusive)
+            == Err(Errno::WOULDBLOCK)
+        {
+            return Err(PlaceError::Busy { path: path.to_owned() });
+        }
         let writable = Access::WRITE_OK | Access::EXEC_OK;
         match rustix::fs::accessat(target.beneath.root(), ".", writable, AtFlags::EACCESS) {
             Err(error @ (Errno::ACCESS | Errno::ROFS | Errno::PERM)) => Err(failed(error.into())),
