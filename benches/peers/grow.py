@@ -99,7 +99,8 @@ def table(rows):
         line = [f"{size:,} {UNITS[kind]}"]
         line += [report.seconds(middle[step, "wall_s"]) if (step, "wall_s") in middle else "" for step in STEPS]
         line += [report.megabytes(middle["stored", "stored"])]
-        line += [f"{middle[step, 'peak_mb']:.0f}" for step in ("first", "unchanged", "restore")]
+        peaks = [middle.get((step, "peak_mb")) for step in ("first", "unchanged", "restore")]
+        line += ["" if peak is None else f"{peak:.0f}" for peak in peaks]
         lines.append(line)
     return report.table(head, lines)
 
