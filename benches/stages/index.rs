@@ -1,8 +1,9 @@
-//! The index of chunks in SQLite, through what a repository offers.
+//! The index of chunks in SQLite, through what a repository offers. Counted in chunks, and in the bytes
+//! that chunks of the usual size have in all.
 
 use crate::material::noise;
 use divan::Bencher;
-use divan::counter::ItemsCount;
+use divan::counter::{BytesCount, ItemsCount};
 use filbert::backup::{BackupOptions, BackupService};
 use filbert::format::chunker::ChunkerParams;
 use filbert::format::slot::KdfCost;
@@ -24,6 +25,10 @@ const TINY: ChunkerParams =
     ChunkerParams { min_bytes: 64, average_bytes: 256, max_bytes: 1024, ..ChunkerParams::DEFAULT };
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+fn bytes_of(ids: &[ChunkId]) -> BytesCount {
+    BytesCount::new(ids.len() * ChunkerParams::DEFAULT.average_bytes as usize)
+}
 
 fn means(store: &SharedStore) -> Means {
     Means {
@@ -64,17 +69,19 @@ fn filled() -> (Repository, SharedStore, Vec<ChunkId>) {
 fn index_insert(bencher: Bencher<'_, '_>) {
     let (_, store, ids) = filled();
     let fresh = || RUNTIME.block_on(Repository::open(means(&store), &"bench".into())).unwrap();
-    bencher.counter(ItemsCount::new(ids.len())).with_inputs(fresh).bench_local_refs(|repository| {
-        let problems = RUNTIME.block_on(repository.catch_up()).unwrap();
-        assert!(problems.is_empty() && !repository.index_is_empty().unwrap());
-    });
+    bencher.counter(ItemsCount::new(ids.len())).counter(bytes_of(&ids)).with_inputs(fresh).bench_local_refs(
+        |repository| {
+            let problems = RUNTIME.block_on(repository.catch_up()).unwrap();
+            assert!(problems.is_empty() && !repository.index_is_empty().unwrap());
+        },
+    );
 }
 
 /// Where chunks lie, as a restore asks: many at once.
 #[divan::bench]
 fn index_lookup(bencher: Bencher<'_, '_>) {
     let (repository, _, ids) = filled();
-    bencher.counter(ItemsCount::new(ids.len())).bench_local(|| {
+    bencher.counter(ItemsCount::new(ids.len())).counter(bytes_of(&ids)).bench_local(|| {
         let places = repository.places(&ids).unwrap();
         assert!(places.iter().all(Option::is_some));
     });
@@ -85,7 +92,7 @@ fn index_lookup(bencher: Bencher<'_, '_>) {
 fn index_miss(bencher: Bencher<'_, '_>) {
     let (repository, _, ids) = filled();
     let unknown: Vec<_> = ids.iter().map(|id| repository.keyring().chunk_id(id.as_bytes())).collect();
-    bencher.counter(ItemsCount::new(unknown.len())).bench_local(|| {
+    bencher.counter(ItemsCount::new(unknown.len())).counter(bytes_of(&unknown)).bench_local(|| {
         assert!(unknown.iter().all(|id| !repository.knows_chunk(id, None).unwrap()));
     });
 }
