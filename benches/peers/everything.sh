@@ -2,7 +2,7 @@
 # All that docs/performance.md shows, from one command: everything.sh CORPORA OUT [OPTION...]
 #
 # CORPORA is made by corpora.sh, OUT a folder for the JSON lines; options such as --lock FILE go to every run.
-# Takes about an hour on two cores, and 40 GB of room for the largest trees.
+# Takes about an hour on two cores, and 60 GB of room for the largest trees (43 were not enough).
 set -eu
 
 here=$(dirname "$0")
