@@ -4,8 +4,9 @@
 //! [`model`] values; [`progress`] what services tell; [`mod@format`] bytes on the remote; [`files`]
 //! this machine's files; [`store`] remote objects; [`state`] the local database; [`manifest`]
 //! and [`repository`] what is known of files and objects; the services [`backup`], [`recovery`]
-//! and [`check`], and [`browse`], which looks into snapshots; [`config`] settings; [`server`] an embedded WebDAV server (with the feature
-//! `testing` an emulated Nutstore beside it); [`cli`] the command line.
+//! and [`check`], and [`browse`], which looks into snapshots; [`disaster`] what is for the worst day;
+//! [`config`] settings; [`server`] an embedded WebDAV server (with the feature `testing` an emulated
+//! Nutstore beside it); [`cli`] the command line.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
@@ -15,6 +16,7 @@ pub mod browse;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod disaster;
 #[cfg(feature = "testing")]
 pub mod emulator;
 pub mod files;

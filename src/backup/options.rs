@@ -4,6 +4,7 @@ use super::RunLimits;
 use crate::format::record::snapshot::Missing;
 use crate::format::record::{SnapshotKind, SnapshotState, Tally};
 use crate::model::id::ObjectId;
+use crate::model::path::EntryPath;
 use crate::model::set::SetId;
 use crate::progress::Problem;
 use crate::repository::Cancel;
@@ -24,6 +25,8 @@ pub struct BackupOptions {
     pub includes: Vec<String>,
     /// Leave out what matches one of these.
     pub excludes: Vec<String>,
+    /// Nothing but these paths, and the folders on the way to them, in place of patterns; sorted.
+    pub exactly: Option<Vec<EntryPath>>,
     /// Read every byte again and write a whole manifest.
     pub full: bool,
     /// Send nothing.
@@ -57,6 +60,7 @@ impl BackupOptions {
             current_dir,
             includes: Vec::new(),
             excludes: Vec::new(),
+            exactly: None,
             full: false,
             dry_run: false,
             one_file_system: false,

@@ -84,6 +84,13 @@ pub(super) fn choose(
     let all: Vec<_> =
         records.iter().filter_map(|source| Some((source.entry_path().ok()?, source.is_folder))).collect();
     let root = shown_root(&all).ok_or_else(|| BackupError::NoSources(options.set.name.clone()))?;
+    let filter = match &options.exactly {
+        Some(paths) => {
+            let relative = paths.iter().filter_map(|path| path.below(&root)).map(<[u8]>::to_vec);
+            Arc::new(Filter::exactly(relative))
+        }
+        None => filter,
+    };
     Ok(Chosen {
         sources: resolved.sources,
         root,

@@ -92,6 +92,8 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Command::Dump(wish) => dump::run(&reading()?, &wish).await,
         Command::Export(wish) => export::run(&reading()?, wish).await,
         Command::Restore(wish) => restore::run(&reading()?, wish).await,
+        Command::Restores => restore::list(&reading()?).await,
+        Command::Rollback(wish) => restore::roll_back(&reading()?, &wish).await,
         Command::Plan(wish) if matches!(wish.command, PlanCommand::Restore(_)) => {
             plan::run(&reading()?, wish).await
         }

@@ -6,6 +6,7 @@ use crate::model::clock::{Clock, SystemClock};
 use crate::model::time::Timestamp;
 use bytesize::ByteSize;
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -138,6 +139,20 @@ fn time_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<Timestam
 
 fn stamp<Z: TimeZone>(time: &DateTime<Z>) -> Timestamp {
     Timestamp::new(time.timestamp(), time.timestamp_subsec_nanos().min(999_999_999))
+}
+
+/// `FROM=TO`, two paths, the first of them absolute.
+pub(super) fn map(text: &str) -> Result<(PathBuf, PathBuf), String> {
+    let (from, to) = text.split_once('=').ok_or("write FROM=TO, such as /home/anna=/home/bob")?;
+    let from = PathBuf::from(from);
+    match (from.is_absolute(), to.is_empty()) {
+        (true, false) => Ok((from, PathBuf::from(to))),
+        (false, _) => {
+            Err("FROM is the path that `filbert show` tells as a source, or one below: it begins with /"
+                .to_owned())
+        }
+        (true, true) => Err("TO is missing".to_owned()),
+    }
 }
 
 #[cfg(test)]

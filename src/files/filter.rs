@@ -2,6 +2,7 @@
 //! relative to the root of what is shown, so a pattern means the same for either.
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -43,6 +44,8 @@ pub struct Filter {
     excludes: Rules,
     /// Folders that may lead to something included; none: any folder may.
     leading: Option<GlobSet>,
+    /// In place of patterns: nothing but these paths.
+    exactly: Option<Exactly>,
 }
 
 /// One list of patterns, sorted by what they are matched against.
@@ -74,12 +77,19 @@ impl Filter {
             includes: Rules::new(includes)?,
             excludes: Rules::new(excludes)?,
             leading: leading_folders(includes)?,
+            exactly: None,
         })
+    }
+
+    /// Exactly these paths below the root (empty for the root itself), and folders on the way to them.
+    /// Of a folder that is named, only the folder: what is below it has to be named as well.
+    pub fn exactly(paths: impl IntoIterator<Item = Vec<u8>>) -> Filter {
+        Filter { exactly: Some(Exactly::new(paths)), ..Filter::default() }
     }
 
     /// Whether there are no patterns at all.
     pub fn is_empty(&self) -> bool {
-        !self.includes.given && !self.excludes.given
+        !self.includes.given && !self.excludes.given && self.exactly.is_none()
     }
 
     /// Whether an include pattern matches `relative` itself, and not only a folder above it.
@@ -92,6 +102,9 @@ impl Filter {
     pub fn decide(&self, relative: &[u8], is_folder: bool, parent: Decision) -> Decision {
         if parent == Decision::Excluded {
             return Decision::Excluded;
+        }
+        if let Some(exactly) = &self.exactly {
+            return exactly.decide(relative, is_folder);
         }
         if relative.is_empty() {
             return if !self.includes.given { Decision::Included } else { Decision::Pending };
@@ -130,6 +143,39 @@ impl Filter {
 
     fn may_lead(&self, relative: &[u8]) -> bool {
         self.leading.as_ref().is_none_or(|set| set.is_match(as_path(relative)))
+    }
+}
+
+/// Paths, and the folders above them.
+#[derive(Debug, Clone, Default)]
+struct Exactly {
+    wanted: HashSet<Vec<u8>>,
+    leading: HashSet<Vec<u8>>,
+}
+
+impl Exactly {
+    fn new(paths: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let mut this = Self::default();
+        for path in paths {
+            this.leading.insert(Vec::new());
+            for (at, _) in path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/') {
+                if !this.leading.insert(path[..at].to_vec()) {
+                    break;
+                }
+            }
+            this.wanted.insert(path);
+        }
+        this
+    }
+
+    fn decide(&self, relative: &[u8], is_folder: bool) -> Decision {
+        if self.wanted.contains(relative) {
+            Decision::Included
+        } else if is_folder && self.leading.contains(relative) {
+            Decision::Pending
+        } else {
+            Decision::Excluded
+        }
     }
 }
 
@@ -236,6 +282,17 @@ mod tests {
     fn filter(includes: &[&str], excludes: &[&str]) -> Filter {
         let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         Filter::new(&owned(includes), &owned(excludes)).expect("good patterns")
+    }
+
+    #[test]
+    fn exact_paths_take_nothing_below_them() {
+        let filter = Filter::exactly(["a/b", "a/b/c/d", "e"].map(|path| path.as_bytes().to_vec()));
+        let decided = |path: &str| filter.decide_alone(path.as_bytes(), true);
+        assert_eq!(["a/b", "a/b/c/d", "e"].map(decided), [Decision::Included; 3]);
+        assert_eq!(["", "a", "a/b/c"].map(decided), [Decision::Pending; 3]);
+        assert_eq!(["a/x", "a/b/x", "a/b/c/d/x", "e/f", "f"].map(decided), [Decision::Excluded; 5]);
+        assert_eq!(filter.decide_alone(b"a", false), Decision::Excluded);
+        assert!(!filter.is_empty());
     }
 
     #[test]

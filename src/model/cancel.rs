@@ -12,6 +12,12 @@ impl Cancel {
         self.0.cancel();
     }
 
+    /// A flag of its own that is set with this one.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+
     /// Whether stopping was asked for.
     pub fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()

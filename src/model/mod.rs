@@ -6,6 +6,7 @@ pub mod entropy;
 pub mod entry;
 pub mod id;
 pub mod path;
+pub mod plan;
 pub mod secret;
 pub mod set;
 pub mod time;

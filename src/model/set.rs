@@ -19,6 +19,11 @@ impl SetId {
     }
 }
 
+/// The set of the snapshots that are made before a restore in place changes things.
+pub const SAFETY_SET: &str = "filbert-safety";
+/// Their label.
+pub const SAFETY_TAG: &str = "safety";
+
 impl fmt::Display for SetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.name, self.host)

@@ -2,11 +2,12 @@
 
 use super::RecoveryError;
 use super::compare::Comparer;
+use super::places::{At, Places, Spot};
 use super::report::Report;
+use super::reuse::{Finder, Found, Local};
 use crate::format::FormatError;
 use crate::model::entry::{Content, Metadata, Piece};
 use crate::model::id::ChunkId;
-use crate::model::path::display_bytes;
 use crate::repository::index::Place;
 use crate::repository::{Repository, RepositoryError};
 
@@ -21,10 +22,11 @@ const LOOKED_UP_AT_ONCE: usize = 4096;
 /// A file that needs content.
 #[derive(Debug)]
 pub(super) struct WantedFile {
-    /// Path below the target.
-    pub(super) relative: Vec<u8>,
+    pub(super) spot: Spot,
     pub(super) meta: Metadata,
     pub(super) size: u64,
+    /// Something lies there that it takes the place of.
+    pub(super) replaces: bool,
     /// Zero bytes that are not stored.
     pub(super) holes: u64,
     pub(super) chunks: u32,
@@ -44,25 +46,55 @@ pub(super) struct WantedChunk {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) files: Vec<WantedFile>,
-    /// Sorted.
+    /// Those to be fetched, sorted.
     pub(super) chunks: Vec<WantedChunk>,
+    /// Those that lie on this machine, file by file.
+    pub(super) local: Vec<LocalChunk>,
+}
+
+/// A chunk that need not be fetched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LocalChunk {
+    /// If it turns out not to be there after all.
+    pub(super) wanted: WantedChunk,
+    pub(super) len: u32,
+    pub(super) local: Local,
+}
+
+/// A file that is wanted, and what may be there of it.
+struct Waiting {
+    spot: Spot,
+    meta: Metadata,
+    content: Content,
+    there: There,
+}
+
+/// What may be there of a file already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    /// Nothing.
+    Nothing,
+    /// What a broken-off restore left of it.
+    Unfinished,
+    /// That too, and an older state of it that is to be replaced.
+    Older,
 }
 
 /// Files of which is not known yet where their chunks lie.
 #[derive(Default)]
 pub(super) struct WantedFiles {
-    files: Vec<(Vec<u8>, Metadata, Content)>,
+    files: Vec<Waiting>,
     /// Of all files, in order.
     ids: Vec<ChunkId>,
 }
 
 impl WantedFiles {
-    pub(super) fn add(&mut self, relative: &[u8], meta: Metadata, content: Content) {
+    pub(super) fn add(&mut self, at: At<'_>, meta: Metadata, content: Content, there: There) {
         self.ids.extend(content.pieces.iter().filter_map(|piece| match piece {
             Piece::Chunk(id) => Some(*id),
             Piece::Hole(_) => None,
         }));
-        self.files.push((relative.to_vec(), meta, content));
+        self.files.push(Waiting { spot: at.to_spot(), meta, content, there });
     }
 
     /// Whether it is time to find and fetch them.
@@ -75,27 +107,34 @@ impl WantedFiles {
         self,
         repository: &Repository,
         comparer: &mut Comparer,
+        places_of_files: &Places,
         report: &Report,
     ) -> Result<Batch, RecoveryError> {
+        let mut finder = Finder::new(repository)?;
         let mut places = Vec::with_capacity(self.ids.len());
         for some in self.ids.chunks(LOOKED_UP_AT_ONCE) {
             places.extend(repository.places(some)?);
         }
         let mut places = places.into_iter();
-        let mut batch = Batch { files: Vec::with_capacity(self.files.len()), chunks: Vec::new() };
+        let mut batch = Batch { files: Vec::with_capacity(self.files.len()), ..Batch::default() };
         batch.chunks.reserve(self.ids.len());
-        for (relative, meta, content) in self.files {
-            let before = batch.chunks.len();
-            match batch.take(&content, &mut places, comparer) {
+        for Waiting { spot, meta, content, there } in self.files {
+            let before = (batch.chunks.len(), batch.local.len());
+            let found = (there != There::Nothing)
+                .then(|| finder.look(places_of_files, spot.at(), there == There::Older));
+            let found = found.as_ref().map(|found| (&mut finder, found));
+            match batch.take(&content, &mut places, comparer, found) {
                 Ok(holes) => {
-                    let chunks = (batch.chunks.len() - before) as u32;
-                    batch.files.push(WantedFile { relative, meta, size: content.size, holes, chunks });
+                    let chunks = (batch.chunks.len() - before.0 + batch.local.len() - before.1) as u32;
+                    let (size, replaces) = (content.size, there == There::Older);
+                    batch.files.push(WantedFile { spot, meta, size, replaces, holes, chunks });
                 }
                 Err(error @ RepositoryError::State(_)) => return Err(error.into()),
                 Err(error) => {
-                    batch.chunks.truncate(before);
-                    report.unrestored(&relative);
-                    let shown = display_bytes(&relative).into_owned();
+                    batch.chunks.truncate(before.0);
+                    batch.local.truncate(before.1);
+                    let shown = places_of_files.shown(spot.at());
+                    report.unrestored(spot.at());
                     report.problem(shown, format!("not restored: {error}"));
                 }
             }
@@ -113,6 +152,7 @@ impl Batch {
         content: &Content,
         places: &mut impl Iterator<Item = Option<Place>>,
         comparer: &mut Comparer,
+        mut here: Option<(&mut Finder, &Found)>,
     ) -> Result<u64, RepositoryError> {
         let (file, mut offset, mut holes) = (self.files.len() as u32, 0u64, 0u64);
         let mut failure = None;
@@ -128,7 +168,13 @@ impl Batch {
                     let found = place.and_then(|place| Ok((place, comparer.chunk_len(&place, id)?)));
                     match found {
                         Ok((Place { pack, frame, .. }, len)) => {
-                            self.chunks.push(WantedChunk { pack, frame, id: *id, file, offset });
+                            let wanted = WantedChunk { pack, frame, id: *id, file, offset };
+                            let local =
+                                here.as_mut().and_then(|(finder, found)| finder.find(found, id, offset, len));
+                            match local {
+                                Some(local) => self.local.push(LocalChunk { wanted, len, local }),
+                                None => self.chunks.push(wanted),
+                            }
                             u64::from(len)
                         }
                         Err(error) => {

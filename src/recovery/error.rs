@@ -42,6 +42,21 @@ pub enum RecoveryError {
         /// Why.
         reason: FormatError,
     },
+    /// What is not in a snapshot may not be taken for gone.
+    #[error(
+        "--delete needs a whole snapshot, and {snapshot} lacks files that were there: they would be removed; \
+         restore without --delete, or choose a whole one"
+    )]
+    NotWhole {
+        /// The snapshot.
+        snapshot: String,
+    },
+    /// What is there could not be kept, so nothing was changed.
+    #[error("nothing was restored, for what is there now could not be kept as a safety snapshot: {0}")]
+    NotKept(#[source] super::SafetyError),
+    /// No such restore, or one that this cannot be done with.
+    #[error("{0}")]
+    Session(String),
     /// Nothing matches.
     #[error("nothing in snapshot {snapshot} matches: `filbert ls {snapshot}` shows what is in it")]
     NothingSelected {

@@ -4,6 +4,7 @@
 use super::RecoveryError;
 use super::batch::WantedChunk;
 use super::fill::Filling;
+use super::reuse::Finder;
 use crate::format::names;
 use crate::format::pack::PackEntry;
 use crate::repository::reader::{Fetch, FrameReader, plan_fetches};
@@ -14,6 +15,7 @@ use futures_util::StreamExt;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Requests ahead of the writing.
 const AHEAD: usize = 2;
@@ -96,23 +98,43 @@ pub(super) async fn fill(
     hands: &Arc<Hands>,
     cancel: &Cancel,
 ) -> Result<(), RecoveryError> {
+    let mut wanted = chunks;
     {
-        let filling = filling.clone();
-        blocking(move || filling.make_empty_files()).await?;
+        let (filling, repository) = (filling.clone(), repository.clone());
+        let missed = blocking(move || {
+            filling.make_empty_files();
+            match filling.batch.local.as_slice() {
+                [] => Ok(Vec::new()),
+                local => Ok(filling.take_local(local, &mut Finder::new(&repository)?)),
+            }
+        });
+        let missed: Result<_, RepositoryError> = missed.await?;
+        wanted.extend(missed?);
+        wanted.sort_unstable();
     }
     if let Some(error) = filling.take_full_disk() {
         return Err(error.into());
     }
-    let mut wanted = chunks;
     while !wanted.is_empty() {
         tokio::select! {
             filled = fill_round(repository, &filling, wanted, hands) => filled?,
-            () = cancel.cancelled() => return Err(RepositoryError::Cancelled.into()),
+            () = cancel.cancelled() => {
+                filling.leave_unfinished();
+                settle(&filling).await;
+                return Err(RepositoryError::Cancelled.into());
+            }
         }
         wanted = elsewhere(repository, &filling)?;
     }
     filling.tell_unfinished();
     Ok(())
+}
+
+/// Waits for threads that are still at work on these files. They find nothing left to do.
+async fn settle(filling: &Arc<Filling>) {
+    while Arc::strong_count(filling) > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 async fn fill_round(

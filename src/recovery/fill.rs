@@ -1,21 +1,20 @@
 //! Writes the chunks of fetched frames into the files of a batch. A file gets its name when its
 //! last chunk is written; one that lacks a chunk never does.
 
-use super::batch::{Batch, WantedChunk, WantedFile};
+use super::batch::{Batch, LocalChunk, WantedChunk, WantedFile};
+use super::places::Places;
 use super::report::Report;
-use crate::files::place::{Flusher, NewFile, PlaceError, Target};
+use super::reuse::{Finder, Local};
+use crate::files::place::{NewFile, PlaceError};
 use crate::model::id::ChunkId;
-use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The files of a batch while they are filled.
 pub(super) struct Filling {
     pub(super) batch: Batch,
-    target: Arc<Target>,
-    flusher: Arc<Flusher>,
+    places: Arc<Places>,
     report: Arc<Report>,
-    overwrite: bool,
     states: Vec<Mutex<FileState>>,
     full_disk: Mutex<Option<PlaceError>>,
     lost: Mutex<Vec<(WantedChunk, String)>>,
@@ -28,20 +27,14 @@ struct FileState {
 }
 
 impl Filling {
-    pub(super) fn new(
-        batch: Batch,
-        target: Arc<Target>,
-        flusher: Arc<Flusher>,
-        report: Arc<Report>,
-        overwrite: bool,
-    ) -> Self {
+    pub(super) fn new(batch: Batch, places: Arc<Places>, report: Arc<Report>) -> Self {
         let states = batch
             .files
             .iter()
             .map(|file| Mutex::new(FileState { file: None, missing: file.chunks, failed: false }))
             .collect();
         let (full_disk, lost) = (Mutex::default(), Mutex::default());
-        Self { batch, target, flusher, report, overwrite, states, full_disk, lost }
+        Self { batch, places, report, states, full_disk, lost }
     }
 
     /// Tells that so many bytes came.
@@ -54,7 +47,7 @@ impl Filling {
         for (number, file) in self.batch.files.iter().enumerate().filter(|(_, file)| file.chunks == 0) {
             let mut state = self.state(number as u32);
             let begun = self.begin(number as u32);
-            if let Err(error) = begun.and_then(|new| new.finish(&file.meta, self.overwrite)) {
+            if let Err(error) = begun.and_then(|new| new.finish(&file.meta, file.replaces)) {
                 self.fail(&mut state, number as u32, error);
                 continue;
             }
@@ -131,29 +124,97 @@ impl Filling {
             None => Box::new(self.begin(chunk.file)?),
         };
         file.write_at(chunk.offset, content)?;
-        self.flusher.wrote(content.len() as u64);
+        if let Some(flusher) = self.places.flusher(self.batch.files[chunk.file as usize].spot.at()) {
+            flusher.wrote(content.len() as u64);
+        }
         self.report.tell(Event::Advanced { files: 0, bytes: content.len() as u64 });
+        self.one_less(state, chunk.file, file)
+    }
+
+    /// One part of the file is there.
+    fn one_less(&self, state: &mut FileState, number: u32, file: Box<NewFile>) -> Result<(), PlaceError> {
         state.missing -= 1;
         if state.missing > 0 {
             state.file = Some(file);
             return Ok(());
         }
-        let wanted = &self.batch.files[chunk.file as usize];
-        file.finish(&wanted.meta, self.overwrite)?;
+        let wanted = &self.batch.files[number as usize];
+        file.finish(&wanted.meta, wanted.replaces)?;
         self.finished(wanted);
         Ok(())
     }
 
+    /// Takes what lies on this machine. Returns what turned out not to lie there, to be fetched.
+    pub(super) fn take_local(&self, local: &[LocalChunk], finder: &mut Finder) -> Vec<WantedChunk> {
+        let mut missed = Vec::new();
+        for of_file in local.chunk_by(|a, b| a.wanted.file == b.wanted.file) {
+            let Some(number) = of_file.first().map(|chunk| chunk.wanted.file) else { continue };
+            let at = self.batch.files[number as usize].spot.at();
+            let older = self.places.target(at).and_then(|target| target.open_existing(at.relative).ok());
+            for LocalChunk { wanted, len, local } in of_file {
+                let mut state = self.state(number);
+                if state.failed {
+                    break;
+                }
+                let taken = match (local, &older) {
+                    (Local::Unfinished, _) => self.keep_one(&mut state, wanted, *len),
+                    (Local::Replaced(from), Some(older)) => match finder.read(older, &wanted.id, *from, *len)
+                    {
+                        Some(content) => self.write_one(&mut state, wanted, content),
+                        None => {
+                            missed.push(*wanted);
+                            continue;
+                        }
+                    },
+                    (Local::Replaced(_), None) => {
+                        missed.push(*wanted);
+                        continue;
+                    }
+                };
+                match taken {
+                    Ok(()) => self.report.found_here(u64::from(*len)),
+                    Err(error) => self.fail(&mut state, number, error),
+                }
+            }
+        }
+        missed
+    }
+
+    /// This part was written before.
+    fn keep_one(&self, state: &mut FileState, chunk: &WantedChunk, len: u32) -> Result<(), PlaceError> {
+        let mut file = match state.file.take() {
+            Some(file) => file,
+            None => Box::new(self.begin(chunk.file)?),
+        };
+        file.hole(u64::from(len));
+        self.report.tell(Event::Advanced { files: 0, bytes: u64::from(len) });
+        self.one_less(state, chunk.file, file)
+    }
+
+    /// Leaves what is unfinished to the restore that goes on.
+    pub(super) fn leave_unfinished(&self) {
+        for number in 0..self.states.len() as u32 {
+            let mut state = self.state(number);
+            state.failed = true;
+            if let Some(file) = state.file.take() {
+                file.leave();
+            }
+        }
+    }
+
     fn finished(&self, file: &WantedFile) {
         if file.meta.links > 1 {
-            self.report.can_be_linked_to(&file.relative);
+            self.report.can_be_linked_to(file.spot.at());
         }
-        self.report.written(&file.relative, FileAction::Restored);
+        self.report.written(&self.places.shown(file.spot.at()), FileAction::Restored);
     }
 
     fn begin(&self, number: u32) -> Result<NewFile, PlaceError> {
         let file = &self.batch.files[number as usize];
-        let mut new = self.target.begin_file(&file.relative, file.size, file.holes > 0)?;
+        let at = file.spot.at();
+        let no_place = || PlaceError::BadPath { path: self.places.shown(at) };
+        let target = self.places.target(at).ok_or_else(no_place)?;
+        let mut new = target.begin_file(at.relative, file.size, file.holes > 0)?;
         new.hole(file.holes);
         Ok(new)
     }
@@ -174,12 +235,12 @@ impl Filling {
 
     fn unrestored(&self, number: u32) {
         if let Some(file) = self.batch.files.get(number as usize) {
-            self.report.unrestored(&file.relative);
+            self.report.unrestored(file.spot.at());
         }
     }
 
     fn shown(&self, number: u32) -> String {
-        display_bytes(&self.batch.files[number as usize].relative).into_owned()
+        self.places.shown(self.batch.files[number as usize].spot.at())
     }
 
     fn state(&self, number: u32) -> MutexGuard<'_, FileState> {

@@ -1,23 +1,31 @@
 //! RecoveryService: select, compare, plan, fetch, write, verify.
 
 mod batch;
+mod changes;
 mod compare;
 mod error;
 mod estimate;
 mod fetch;
 mod fill;
 mod options;
+mod places;
 mod plan;
+mod removal;
 mod report;
+mod reuse;
 mod room;
 mod root;
 mod selection;
 mod service;
+mod session;
 mod verify;
 
 pub use error::RecoveryError;
 pub use estimate::RestorePlan;
-pub use options::{RestoreOptions, RestoreOutcome};
+pub use options::{Destination, RestoreOptions, RestoreOutcome};
 pub use root::root_of;
 pub use service::RecoveryService;
+pub use session::{
+    Keep, RestoreProgress, RestoreSession, RestoreSessions, RestoreWish, SafetyError, SafetyNet, SessionEnd,
+};
 pub use verify::Verified;

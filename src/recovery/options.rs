@@ -1,6 +1,7 @@
 //! What a restore is asked to do, and what came of it.
 
 use super::verify::Verified;
+use crate::model::path::EntryPath;
 use crate::progress::Problem;
 use crate::repository::Cancel;
 use crate::repository::snapshots::SnapshotInfo;
@@ -8,25 +9,49 @@ use crate::store::TrafficCount;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// Where a restore puts things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// All below this folder, which is made if missing.
+    Folder(PathBuf),
+    /// Each where it came from.
+    Original {
+        /// But what lay below the first of a pair goes below the second.
+        maps: Vec<(EntryPath, PathBuf)>,
+    },
+}
+
 /// A wish for a restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
     /// The snapshot, as [`crate::repository::Repository::select`] found it.
     pub snapshot: SnapshotInfo,
-    /// The folder to restore into; made if missing.
-    pub target: PathBuf,
+    /// Where to.
+    pub destination: Destination,
     /// Take only what matches one of these; none to take all.
     pub includes: Vec<String>,
     /// Leave out what matches one of these.
     pub excludes: Vec<String>,
     /// Replace files that are in the way and differ.
     pub overwrite: bool,
+    /// What is there and not in the snapshot goes, where the backup would have taken it and this
+    /// restore selects it.
+    pub delete: bool,
+    /// These go as well, in path order, each alone: what another restore made.
+    pub remove: Vec<EntryPath>,
+    /// Only what was noted under this name in the state, and is as it was then, may be replaced or
+    /// removed.
+    pub noted: Option<String>,
+    /// Folders in which nothing is removed: the tool's own state, a local repository.
+    pub skip: Vec<PathBuf>,
     /// Begin though the target's file system tells of too little room.
     pub ignore_free_space: bool,
     /// Read what was restored once more, from the disk, and compare it.
     pub verify: bool,
     /// Write nothing and fetch no content.
     pub dry_run: bool,
+    /// Marks unfinished files in the target, so that a restore of the same mark goes on with them.
+    pub mark: Option<u32>,
     /// Threads that decode.
     pub threads: usize,
     /// A wish to stop.
@@ -34,17 +59,22 @@ pub struct RestoreOptions {
 }
 
 impl RestoreOptions {
-    /// A restore of all of `snapshot` into `target` with nothing special.
+    /// A restore of all of `snapshot` into the folder `target` with nothing special.
     pub fn new(snapshot: SnapshotInfo, target: impl Into<PathBuf>) -> Self {
         Self {
             snapshot,
-            target: target.into(),
+            destination: Destination::Folder(target.into()),
             includes: Vec::new(),
             excludes: Vec::new(),
             overwrite: false,
+            delete: false,
+            remove: Vec::new(),
+            noted: None,
+            skip: Vec::new(),
             ignore_free_space: false,
             verify: false,
             dry_run: false,
+            mark: None,
             threads: 2,
             cancel: Cancel::default(),
         }
@@ -64,6 +94,10 @@ pub struct RestoreOutcome {
     pub files_replaced: u64,
     /// Files that were right already.
     pub files_already_right: u64,
+    /// Things removed (or that a dry run would remove) that the snapshot does not have.
+    pub removed: u64,
+    /// Bytes that were found on this machine, in older states of the files, and not fetched.
+    pub bytes_found_here: u64,
     /// Things in the way that differ and were left alone.
     pub left_alone: u64,
     /// Requests and bytes of this run; after a dry run those that the restore would take.
@@ -79,4 +113,11 @@ pub struct RestoreOutcome {
     pub verified: Option<Verified>,
     /// Nothing more could be written: the disk is full.
     pub disk_full: bool,
+}
+
+impl RestoreOutcome {
+    /// Whether all that was asked for is there.
+    pub fn is_whole(&self) -> bool {
+        self.problem_count == 0 && self.left_alone == 0 && !self.disk_full
+    }
 }

@@ -1,59 +1,77 @@
 //! Goes through a snapshot's entries in path order: makes what needs no content, leaves alone
 //! what is right or in the way, and collects the files that need content into batches.
 
-use super::batch::{Batch, WantedFiles};
+use super::batch::{Batch, There, WantedFiles};
+use super::changes::{Changes, was_noted};
 use super::compare::Comparer;
+use super::places::{At, Places, Spot};
+use super::removal::{Removals, Removing};
 use super::report::Report;
-use super::root::root_of;
 use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
 use crate::files::links::FirstNames;
-use crate::files::place::{Kind, Target};
+use crate::files::place::{Existing, Kind, Target};
 use crate::model::entry::{Entry, Metadata, Node};
-use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
+use crate::state::restores::ChangeKind;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A name that becomes a link when all files are there.
 pub(super) struct LateLink {
     /// The name to link to: only if it was restored or found right.
     pub(super) first: Vec<u8>,
-    pub(super) relative: Vec<u8>,
+    pub(super) spot: Spot,
+    /// Something lies there that it takes the place of.
+    pub(super) replaces: bool,
+}
+
+/// What is left to do when all files are there.
+pub(super) struct Leftover {
+    pub(super) links: Vec<LateLink>,
+    pub(super) removals: Removals,
 }
 
 pub(super) struct Planner {
     repository: Repository,
     options: RestoreOptions,
-    target: Option<Arc<Target>>,
+    places: Arc<Places>,
     report: Arc<Report>,
     comparer: Comparer,
-    first_names: FirstNames,
+    /// Of each place: names in two places are no links.
+    first_names: HashMap<usize, FirstNames>,
     late_links: Vec<LateLink>,
     wanted: WantedFiles,
     /// The last folder that was made: nothing lies below it but what this restore puts there.
-    made: Option<Vec<u8>>,
+    made: Option<Spot>,
+    removals: Removals,
+    /// Where what will change is gathered, in a dry run for that.
+    changes: Option<Arc<Changes>>,
 }
 
 impl Planner {
     pub(super) fn new(
         repository: Repository,
         options: RestoreOptions,
-        target: Option<Arc<Target>>,
+        places: Arc<Places>,
         report: Arc<Report>,
+        changes: Option<Arc<Changes>>,
     ) -> Self {
         let comparer = Comparer::new(repository.clone());
         Self {
             repository,
             options,
-            target,
+            places,
             report,
             comparer,
-            first_names: FirstNames::default(),
+            first_names: HashMap::new(),
             late_links: Vec::new(),
             wanted: WantedFiles::default(),
             made: None,
+            removals: Removals::default(),
+            changes,
         }
     }
 
@@ -62,20 +80,27 @@ impl Planner {
         mut self,
         entries: &SnapshotEntries,
         mut hand_on: impl FnMut(Batch) -> Result<(), RecoveryError>,
-    ) -> Result<Vec<LateLink>, RecoveryError> {
+    ) -> Result<Leftover, RecoveryError> {
         let short = self.options.snapshot.id.short();
-        let root = root_of(&self.options.snapshot)?;
-        let (options, report) = (self.options.clone(), self.report.clone());
+        let (options, report, places) = (self.options.clone(), self.report.clone(), self.places.clone());
+        self.removals = Removals::find(&options, entries, &places, &report)?;
+        if options.dry_run {
+            self.removals.note(&places, self.changes.as_deref(), &report);
+        }
+        if let Some(changes) = &self.changes {
+            places.all().for_each(|place| changes.note_place(&place.folder));
+        }
         let refused = |error| report.problem(short.clone(), format!("an entry is left out: {error}"));
         let mut any = false;
         each_entry(&options, entries, refused, |entry| {
             any = true;
-            let Some(relative) = entry.path.below(&root).map(<[u8]>::to_vec) else {
-                self.report.problem(entry.path.display(), "it is not below the sources: left out".into());
+            let Some(at) = places.find(&entry.path) else {
+                self.outside(&entry);
                 return Ok(());
             };
-            if let Err(error) = self.entry(entry, &relative) {
-                self.failed(&relative, error)?;
+            let spot = at.to_spot();
+            if let Err(error) = self.entry(entry, spot.at()) {
+                self.failed(spot.at(), error)?;
             }
             if self.wanted.are_enough() { hand_on(self.take_batch()?) } else { Ok(()) }
         })?;
@@ -84,17 +109,28 @@ impl Planner {
             return Err(RecoveryError::NothingSelected { snapshot: options.snapshot.id.short() });
         }
         hand_on(self.take_batch()?)?;
-        Ok(self.late_links)
+        Ok(Leftover { links: self.late_links, removals: self.removals })
+    }
+
+    /// Folders above the sources come with what is below them, and have a place only where all goes
+    /// below one folder.
+    fn outside(&self, entry: &Entry) {
+        let is_above = entry.node == Node::Folder
+            && self.places.all().any(|place| place.from.below(&entry.path).is_some());
+        if !is_above {
+            self.report.problem(entry.path.display(), "it is not below the sources: left out".into());
+        }
     }
 
     fn take_batch(&mut self) -> Result<Batch, RecoveryError> {
-        std::mem::take(&mut self.wanted).find(&self.repository, &mut self.comparer, &self.report)
+        let wanted = std::mem::take(&mut self.wanted);
+        wanted.find(&self.repository, &mut self.comparer, &self.places, &self.report)
     }
 
     /// One entry that fails is told; a full disk or a broken repository ends the run.
-    fn failed(&self, relative: &[u8], error: RecoveryError) -> Result<(), RecoveryError> {
-        let shown = display_bytes(relative).into_owned();
-        self.report.unrestored(relative);
+    fn failed(&self, at: At<'_>, error: RecoveryError) -> Result<(), RecoveryError> {
+        let shown = self.places.shown(at);
+        self.report.unrestored(at);
         match error {
             RecoveryError::Place(error) if error.is_disk_full() => Err(error.into()),
             RecoveryError::Place(error) if error.is_in_the_way() => {
@@ -109,121 +145,177 @@ impl Planner {
         }
     }
 
-    fn entry(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
-        let existing = match &self.target {
-            Some(target) if !relative.is_empty() && !self.is_new_below(relative) => {
-                target.existing(relative)?
+    fn entry(&mut self, entry: Entry, at: At<'_>) -> Result<(), RecoveryError> {
+        let target = self.places.target(at).cloned();
+        let existing = match &target {
+            Some(target) if !at.relative.is_empty() && !self.is_new_below(at) => {
+                target.existing(at.relative)?
             }
             _ => None,
         };
         if let Node::Folder = entry.node {
-            return self.folder(relative, entry.meta, existing.map(|existing| existing.kind));
+            return self.folder(at, entry.meta, existing);
         }
         if let Node::File(content) = &entry.node {
             self.report.selected(content.size);
         }
-        if relative.is_empty() {
+        if at.relative.is_empty() {
             return Ok(());
         }
-        if let Some(existing) = existing {
-            let target = self.target.clone();
-            let right = match &target {
-                Some(target) => self.comparer.is_right(target, relative, &entry, &existing)?,
-                None => false,
-            };
-            if right {
-                if matches!(entry.node, Node::File(_)) {
-                    self.report.already_right(relative, entry.node.size());
+        let mut there = if self.is_new_below(at) { There::Nothing } else { There::Unfinished };
+        match existing {
+            None => self.note(at, ChangeKind::Made, None),
+            Some(existing) => {
+                if let Some(target) = &target
+                    && self.comparer.is_right(target, at.relative, &entry, &existing)?
+                {
+                    self.right(&entry, at);
+                    return Ok(());
                 }
-                self.first_names.note(&entry, relative);
-                if entry.meta.links > 1 {
-                    self.report.can_be_linked_to(relative);
+                if !self.may_replace(at, &existing)? {
+                    return Ok(());
                 }
-                return Ok(());
-            }
-            if !self.options.overwrite {
-                let shown = display_bytes(relative).into_owned();
-                let message = "it is there and differs: left alone; --overwrite replaces it".to_owned();
-                self.report.unrestored(relative);
-                self.report.left_alone(shown, message);
-                return Ok(());
-            }
-            if matches!(entry.node, Node::File(_)) {
-                self.report.replaced();
-            }
-            // Files are replaced in one step when they are whole.
-            let replaced_later = existing.kind == Kind::File && matches!(entry.node, Node::File(_));
-            if !replaced_later && let Some(target) = self.writable() {
-                target.remove(relative)?;
+                self.note(at, ChangeKind::Replaced, Some(&existing));
+                let is_file = matches!(entry.node, Node::File(_));
+                if is_file {
+                    self.report.replaced();
+                }
+                if existing.kind == Kind::Folder {
+                    self.clear_below(at)?;
+                }
+                // Files are replaced in one step when they are whole.
+                if existing.kind == Kind::File && is_file {
+                    there = There::Older;
+                } else if let Some(target) = self.writable(at) {
+                    target.remove(at.relative)?;
+                }
             }
         }
-        self.make(entry, relative)
+        self.make(entry, at, there)
     }
 
-    fn is_new_below(&self, relative: &[u8]) -> bool {
-        let below = |made: &Vec<u8>| matches!(relative.strip_prefix(&made[..]), Some([b'/', ..]));
-        self.made.as_ref().is_some_and(below)
+    fn right(&mut self, entry: &Entry, at: At<'_>) {
+        if matches!(entry.node, Node::File(_)) {
+            self.report.already_right(&self.places.shown(at), entry.node.size());
+        }
+        self.first_names.entry(at.place).or_default().note(entry, at.relative);
+        if entry.meta.links > 1 {
+            self.report.can_be_linked_to(at);
+        }
+    }
+
+    /// Whether what lies there may be replaced; if not, that is told.
+    fn may_replace(&self, at: At<'_>, existing: &Existing) -> Result<bool, RecoveryError> {
+        let message = if !self.options.overwrite {
+            "it is there and differs: left alone; --overwrite replaces it"
+        } else if let Some(noted) = &self.options.noted
+            && !was_noted(self.repository.state(), noted, &self.places.disk_path(at), existing)?
+        {
+            "it changed after the safety copy was made: left alone; restore once more"
+        } else {
+            return Ok(true);
+        };
+        self.report.unrestored(at);
+        self.report.left_alone(self.places.shown(at), message.to_owned());
+        Ok(false)
+    }
+
+    fn is_new_below(&self, at: At<'_>) -> bool {
+        self.made.as_ref().is_some_and(|made| at.is_below(made))
     }
 
     fn folder(
         &mut self,
-        relative: &[u8],
+        at: At<'_>,
         meta: Metadata,
-        existing: Option<Kind>,
+        existing: Option<Existing>,
     ) -> Result<(), RecoveryError> {
+        let in_the_way = existing.as_ref().is_some_and(|existing| existing.kind != Kind::Folder);
+        match &existing {
+            Some(other) if in_the_way && !self.may_replace(at, other)? => return Ok(()),
+            Some(other) if in_the_way => self.note(at, ChangeKind::Replaced, Some(other)),
+            Some(folder) => self.note(at, ChangeKind::Kept, Some(folder)),
+            // The folder of a place is noted with the place.
+            None if at.relative.is_empty() => {}
+            None => self.note(at, ChangeKind::Made, None),
+        }
         if self.options.dry_run {
+            let is_made = in_the_way || existing.is_none() && !at.relative.is_empty();
+            if is_made && !self.is_new_below(at) {
+                self.made = Some(at.to_spot());
+            }
             return Ok(());
         }
-        let Some(target) = self.target.clone() else { return Ok(()) };
-        if existing.is_some_and(|kind| kind != Kind::Folder) && self.options.overwrite {
-            target.remove(relative)?;
+        let Some(target) = self.places.target(at).cloned() else { return Ok(()) };
+        if in_the_way {
+            target.remove(at.relative)?;
         }
-        if target.make_folder(relative)? && !self.is_new_below(relative) {
-            self.made = Some(relative.to_vec());
+        if target.make_folder(at.relative)? && !self.is_new_below(at) {
+            self.made = Some(at.to_spot());
         }
-        target.defer_folder(relative, meta);
+        target.defer_folder(at.relative, meta);
         Ok(())
     }
 
-    fn make(&mut self, entry: Entry, relative: &[u8]) -> Result<(), RecoveryError> {
-        if let Some(first) = self.first_names.other_name(&entry, relative) {
-            self.late_links.push(LateLink { first: first.to_vec(), relative: relative.to_vec() });
+    fn make(&mut self, entry: Entry, at: At<'_>, there: There) -> Result<(), RecoveryError> {
+        let names = self.first_names.entry(at.place).or_default();
+        if let Some(first) = names.other_name(&entry, at.relative) {
+            let (first, replaces) = (first.to_vec(), there == There::Older);
+            self.late_links.push(LateLink { first, spot: at.to_spot(), replaces });
             return Ok(());
         }
-        self.first_names.note(&entry, relative);
+        names.note(&entry, at.relative);
         let content = match entry.node {
             Node::File(content) => content,
             node => {
-                let Some(target) = self.writable() else { return Ok(()) };
+                let Some(target) = self.writable(at) else { return Ok(()) };
                 match &node {
-                    Node::Symlink(leads_to) => target.symlink(relative, leads_to, &entry.meta)?,
-                    special => target.special(relative, special, &entry.meta)?,
+                    Node::Symlink(leads_to) => target.symlink(at.relative, leads_to, &entry.meta)?,
+                    special => target.special(at.relative, special, &entry.meta)?,
                 }
                 return Ok(());
             }
         };
-        self.wanted.add(relative, entry.meta, content);
+        self.wanted.add(at, entry.meta, content, there);
         Ok(())
     }
 
-    fn writable(&self) -> Option<&Target> {
-        self.target.as_deref().filter(|_| !self.options.dry_run)
+    /// Removes what is to go below a folder that something else takes the place of.
+    fn clear_below(&mut self, at: At<'_>) -> Result<(), RecoveryError> {
+        if self.options.dry_run {
+            return Ok(());
+        }
+        let removing = Removing {
+            repository: &self.repository,
+            options: &self.options,
+            places: &self.places,
+            report: &self.report,
+        };
+        self.removals.clear_below(at, &removing)
+    }
+
+    fn note(&self, at: At<'_>, kind: ChangeKind, existing: Option<&Existing>) {
+        if let Some(changes) = &self.changes {
+            changes.note(&self.places, at, kind, existing);
+        }
+    }
+
+    fn writable(&self, at: At<'_>) -> Option<&Target> {
+        self.places.target(at).map(|target| &**target).filter(|_| !self.options.dry_run)
     }
 }
 
 impl Report {
-    fn already_right(&self, relative: &[u8], size: u64) {
+    fn already_right(&self, shown: &str, size: u64) {
         self.right();
-        let shown = display_bytes(relative);
-        self.tell(Event::File { path: &shown, action: FileAction::AlreadyRight });
+        self.tell(Event::File { path: shown, action: FileAction::AlreadyRight });
         self.tell(Event::Advanced { files: 1, bytes: size });
     }
 
     /// A file is whole under its name.
-    pub(super) fn written(&self, relative: &[u8], action: FileAction) {
+    pub(super) fn written(&self, shown: &str, action: FileAction) {
         self.wrote();
-        let shown = display_bytes(relative);
-        self.tell(Event::File { path: &shown, action });
+        self.tell(Event::File { path: shown, action });
         self.tell(Event::Advanced { files: 1, bytes: 0 });
     }
 }

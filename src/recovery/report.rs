@@ -1,6 +1,7 @@
 //! Gathers from all threads what a restore did.
 
 use super::RestoreOutcome;
+use super::places::{At, Spot};
 use crate::progress::{Event, Observer, Problem};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,9 +13,9 @@ pub(super) struct Report {
     observer: Arc<dyn Observer>,
     outcome: Mutex<RestoreOutcome>,
     /// Names of files with several names that are right in the target.
-    linkable: Mutex<HashSet<Vec<u8>>>,
-    /// What was not restored, below the target.
-    unrestored: Mutex<HashSet<Vec<u8>>>,
+    linkable: Mutex<HashSet<Spot>>,
+    /// What was not restored.
+    unrestored: Mutex<HashSet<Spot>>,
 }
 
 impl Report {
@@ -44,6 +45,15 @@ impl Report {
         self.lock().files_replaced += 1;
     }
 
+    pub(super) fn removed(&self) {
+        self.lock().removed += 1;
+    }
+
+    /// So many bytes lay on this machine already.
+    pub(super) fn found_here(&self, bytes: u64) {
+        self.lock().bytes_found_here += bytes;
+    }
+
     pub(super) fn left_alone(&self, subject: String, message: String) {
         self.lock().left_alone += 1;
         self.problem(subject, message);
@@ -60,23 +70,24 @@ impl Report {
     }
 
     /// This is not restored, for a reason that is told.
-    pub(super) fn unrestored(&self, relative: &[u8]) {
-        self.unrestored.lock().unwrap_or_else(PoisonError::into_inner).insert(relative.to_vec());
+    pub(super) fn unrestored(&self, at: At<'_>) {
+        self.unrestored.lock().unwrap_or_else(PoisonError::into_inner).insert(at.to_spot());
     }
 
     /// Whether this was not restored.
-    pub(super) fn is_unrestored(&self, relative: &[u8]) -> bool {
-        self.unrestored.lock().unwrap_or_else(PoisonError::into_inner).contains(relative)
+    pub(super) fn is_unrestored(&self, at: At<'_>) -> bool {
+        let unrestored = self.unrestored.lock().unwrap_or_else(PoisonError::into_inner);
+        !unrestored.is_empty() && unrestored.contains(&at.to_spot())
     }
 
     /// A file with several names is right in the target under this one.
-    pub(super) fn can_be_linked_to(&self, relative: &[u8]) {
-        self.linkable.lock().unwrap_or_else(PoisonError::into_inner).insert(relative.to_vec());
+    pub(super) fn can_be_linked_to(&self, at: At<'_>) {
+        self.linkable.lock().unwrap_or_else(PoisonError::into_inner).insert(at.to_spot());
     }
 
     /// Whether the file of this name is right in the target.
-    pub(super) fn is_linkable(&self, relative: &[u8]) -> bool {
-        self.linkable.lock().unwrap_or_else(PoisonError::into_inner).contains(relative)
+    pub(super) fn is_linkable(&self, spot: &Spot) -> bool {
+        self.linkable.lock().unwrap_or_else(PoisonError::into_inner).contains(spot)
     }
 
     pub(super) fn outcome(&self) -> RestoreOutcome {

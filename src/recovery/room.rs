@@ -1,11 +1,21 @@
-//! Whether the target has room for what is to be restored, before anything is fetched.
+//! Whether the disks have room for what is to be restored, before anything is fetched.
 
+use super::places::Places;
 use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
-use crate::files::place::Target;
 use crate::model::entry::{Entry, Node, Piece};
 use crate::repository::snapshots::SnapshotEntries;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A file system that something is restored to.
+struct Disk {
+    /// A folder on it.
+    folder: PathBuf,
+    free: u64,
+    needed: u64,
+}
 
 /// Refuses a restore that cannot fit. Where all of the snapshot would fit nothing is looked at.
 ///
@@ -14,29 +24,51 @@ use std::collections::HashSet;
 pub(super) fn check_room(
     options: &RestoreOptions,
     entries: &SnapshotEntries,
-    target: &Target,
+    places: &Places,
 ) -> Result<(), RecoveryError> {
-    let Some(free) = free_bytes(options) else { return Ok(()) };
-    if options.snapshot.head.tally.bytes <= free {
+    let mut disks = BTreeMap::new();
+    let mut disk_of_place = Vec::new();
+    for place in places.all() {
+        let device = place.folder.metadata().ok().map(|found| found.dev());
+        if let Some(free) = free_bytes(&place.folder)
+            && let Some(device) = device
+        {
+            disks.entry(device).or_insert_with(|| Disk { folder: place.folder.clone(), free, needed: 0 });
+        }
+        disk_of_place.push(device);
+    }
+    if disks.values().all(|disk| options.snapshot.head.tally.bytes <= disk.free) {
         return Ok(());
     }
-    let (mut needed, mut several) = (0_u64, HashSet::new());
+    let mut several = HashSet::new();
     each_entry(
         options,
         entries,
         |_| {},
         |entry| {
+            let Some(at) = places.find(&entry.path) else { return Ok(()) };
             let (links, file) = (entry.meta.links, (entry.meta.device, entry.meta.inode));
-            if (links < 2 || several.insert(file)) && !is_there(options, target, &entry) {
-                needed = needed.saturating_add(bytes_on_disk(&entry));
+            let size = entry.node.size();
+            // A file of that size is most likely the same, and needs no more room.
+            let existing = places.target(at).and_then(|target| target.existing(at.relative).ok().flatten());
+            let is_there = existing.is_some_and(|existing| existing.size == size);
+            let disk =
+                disk_of_place.get(at.place).copied().flatten().and_then(|device| disks.get_mut(&device));
+            if let Some(disk) = disk
+                && (links < 2 || several.insert(file))
+                && !is_there
+            {
+                disk.needed = disk.needed.saturating_add(bytes_on_disk(&entry));
             }
             Ok(())
         },
     )?;
-    if needed <= free {
-        return Ok(());
+    match disks.into_values().find(|disk| disk.needed > disk.free) {
+        None => Ok(()),
+        Some(Disk { folder, needed, free }) => {
+            Err(RecoveryError::TooLittleRoom { target: folder, needed, free })
+        }
     }
-    Err(RecoveryError::TooLittleRoom { target: options.target.clone(), needed, free })
 }
 
 /// What a file takes: holes take nothing.
@@ -49,15 +81,7 @@ fn bytes_on_disk(entry: &Entry) -> u64 {
     content.size.saturating_sub(content.pieces.iter().map(hole).fold(0, u64::saturating_add))
 }
 
-/// Whether a file of that size lies there. It is most likely the same, and needs no more room.
-fn is_there(options: &RestoreOptions, target: &Target, entry: &Entry) -> bool {
-    let root = options.snapshot.root();
-    let relative = root.as_ref().and_then(|root| entry.path.below(root)).filter(|path| !path.is_empty());
-    let existing = relative.and_then(|relative| target.existing(relative).ok().flatten());
-    existing.is_some_and(|existing| existing.size == entry.node.size())
-}
-
-fn free_bytes(options: &RestoreOptions) -> Option<u64> {
-    let found = rustix::fs::statvfs(&options.target).ok()?;
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -1,24 +1,41 @@
 //! A restore from beginning to end.
 
 use super::batch::Batch;
+use super::changes::Changes;
 use super::fetch::{self, Hands};
 use super::fill::Filling;
-use super::plan::{LateLink, Planner};
+use super::places::Places;
+use super::plan::{LateLink, Leftover, Planner};
+use super::removal::Removing;
 use super::report::Report;
 use super::room::check_room;
 use super::verify::verify;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
-use crate::files::place::{Flusher, ShortfallKind, Target};
+use crate::files::place::ShortfallKind;
+use crate::format::record::SnapshotState;
 use crate::model::path::display_bytes;
 use crate::progress::{Event, FileAction, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
+use crate::store::TrafficCount;
 use crossbeam_channel::Receiver;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Restores from a repository.
+#[derive(Clone)]
 pub struct RecoveryService {
     pub(super) repository: Repository,
+}
+
+/// What the fetching came to.
+#[derive(Default)]
+struct Fetched {
+    /// Of a dry run.
+    cost: TrafficCount,
+    /// Of a dry run.
+    packs: BTreeMap<String, u64>,
+    /// Why it ended early.
+    failure: Option<RecoveryError>,
 }
 
 impl RecoveryService {
@@ -33,18 +50,28 @@ impl RecoveryService {
         options: RestoreOptions,
         observer: Arc<dyn Observer>,
     ) -> Result<RestoreOutcome, RecoveryError> {
+        self.run_noting(options, observer, None).await
+    }
+
+    /// As [`Self::run`], and gathers in `changes` what a dry run finds that would change.
+    pub(super) async fn run_noting(
+        &self,
+        options: RestoreOptions,
+        observer: Arc<dyn Observer>,
+        changes: Option<Arc<Changes>>,
+    ) -> Result<RestoreOutcome, RecoveryError> {
         let repository = &self.repository;
         let before = repository.store().traffic();
+        if options.delete && options.snapshot.head.state != SnapshotState::Whole {
+            return Err(RecoveryError::NotWhole { snapshot: options.snapshot.id.short() });
+        }
         let report = Arc::new(Report::new(observer.clone()));
         observer.event(Event::Stage { stage: Stage::Planning, files: None, bytes: None });
         let entries = Arc::new(repository.entries(&options.snapshot).await?);
-        let target = match options.dry_run {
-            true => Target::open(&options.target)?.map(Arc::new),
-            false => Some(Arc::new(Target::open_or_create(&options.target)?)),
-        };
-        if let Some(target) = target.clone().filter(|_| !options.dry_run && !options.ignore_free_space) {
-            let (options, entries) = (options.clone(), entries.clone());
-            fetch::blocking(move || check_room(&options, &entries, &target)).await??;
+        let places = Arc::new(Places::open(&options)?);
+        if !options.dry_run && !options.ignore_free_space {
+            let (options, entries, places) = (options.clone(), entries.clone(), places.clone());
+            fetch::blocking(move || check_room(&options, &entries, &places)).await??;
         }
         let all = options.includes.is_empty() && options.excludes.is_empty();
         let tally = Some(options.snapshot.head.tally).filter(|_| all);
@@ -54,7 +81,8 @@ impl RecoveryService {
             bytes: tally.map(|tally| tally.bytes),
         });
 
-        let planner = Planner::new(repository.clone(), options.clone(), target.clone(), report.clone());
+        let planner =
+            Planner::new(repository.clone(), options.clone(), places.clone(), report.clone(), changes);
         // Nothing lies between the two: a batch is planned while the one before is filled, and no more.
         let (batches, planned) = crossbeam_channel::bounded::<Batch>(0);
         let planned_entries = entries.clone();
@@ -64,63 +92,75 @@ impl RecoveryService {
                 Ok(batches.send(batch).map_err(gone)?)
             })
         });
-        let mut cost = crate::store::TrafficCount::default();
-        let writable = target.as_ref().filter(|_| !options.dry_run);
-        let flusher = writable.map(|target| Arc::new(Flusher::new(target.clone())));
-        let hands = Arc::new(Hands::new(options.threads));
-        let (mut filled, mut packs) = (Ok(()), BTreeMap::new());
-        while let Some(mut batch) = next(&planned).await? {
-            let chunks = std::mem::take(&mut batch.chunks);
-            match writable.zip(flusher.as_ref()) {
-                None => {
-                    let jobs = fetch::jobs(repository, chunks)?;
-                    cost.add_all(&fetch::cost(&jobs));
-                    for (pack, bytes) in jobs.iter().map(fetch::Job::of_pack) {
-                        *packs.entry(pack).or_default() += bytes;
-                    }
-                    batch.files.iter().for_each(|_| report.wrote());
-                }
-                Some((target, flusher)) => {
-                    let (target, flusher) = (target.clone(), flusher.clone());
-                    let filling =
-                        Arc::new(Filling::new(batch, target, flusher, report.clone(), options.overwrite));
-                    filled = fetch::fill(repository, filling, chunks, &hands, &options.cancel).await;
-                }
-            }
-            if filled.is_err() {
-                break;
-            }
-        }
-        drop(planned);
-        let links = planning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?;
-        let disk_full = match (filled, &links) {
-            (Err(RecoveryError::Place(error)), _) if error.is_disk_full() => Some(error.to_string()),
-            (Err(error), _) => return Err(error),
-            (Ok(()), Err(RecoveryError::Place(error))) if error.is_disk_full() => Some(error.to_string()),
-            (Ok(()), _) => None,
+        let fetched = self.fetch(&options, &places, &report, planned).await;
+        // Nothing goes on in the target after this has ended.
+        let planned = planning.await.map_err(|error| RepositoryError::Internal(error.to_string()))?;
+        let fetched = fetched?;
+        let disk_full = match (fetched.failure, &planned) {
+            (Some(RecoveryError::Place(error)), _) if error.is_disk_full() => Some(error.to_string()),
+            (Some(error), _) => return Err(error),
+            (None, Err(RecoveryError::Place(error))) if error.is_disk_full() => Some(error.to_string()),
+            (None, _) => None,
         };
-        if let Some(reason) = &disk_full {
-            report.problem(options.target.display().to_string(), reason.clone());
-        }
-        let links = if disk_full.is_some() { Vec::new() } else { links? };
-        if let Some((target, flusher)) = writable.zip(flusher) {
-            finish(target, &flusher, links, &report, options.overwrite);
-        }
         let mut verified = None;
-        if let Some(target) = writable.filter(|_| options.verify && disk_full.is_none()).cloned() {
-            let (repository, options, report) = (repository.clone(), options.clone(), report.clone());
-            let verifying =
-                fetch::blocking(move || verify(&repository, &options, &entries, &target, &report));
-            verified = Some(verifying.await??);
+        match disk_full.clone() {
+            Some(reason) => {
+                let subject = places.all().next().map(|place| place.folder.display().to_string());
+                report.problem(subject.unwrap_or_default(), reason);
+                let _ = places.finish();
+            }
+            None if options.dry_run => drop(planned?),
+            None => {
+                let leftover = planned?;
+                let (repository, options, report) = (repository.clone(), options.clone(), report.clone());
+                verified = fetch::blocking(move || {
+                    finish(&repository, &options, &places, leftover, &report)?;
+                    let verify = || verify(&repository, &options, &entries, &places, &report);
+                    options.verify.then(verify).transpose()
+                })
+                .await??;
+            }
         }
         let mut outcome = report.outcome();
-        (outcome.verified, outcome.packs) = (verified, packs);
+        (outcome.verified, outcome.packs) = (verified, fetched.packs);
         outcome.disk_full = disk_full.is_some();
         outcome.traffic = match options.dry_run {
-            true => cost,
+            true => fetched.cost,
             false => repository.store().traffic().since(&before),
         };
         Ok(outcome)
+    }
+
+    /// Fetches and writes what is planned, or in a dry run tells what that would cost.
+    async fn fetch(
+        &self,
+        options: &RestoreOptions,
+        places: &Arc<Places>,
+        report: &Arc<Report>,
+        planned: Receiver<Batch>,
+    ) -> Result<Fetched, RecoveryError> {
+        let mut fetched = Fetched::default();
+        let hands = Arc::new(Hands::new(options.threads));
+        while let Some(mut batch) = next(&planned).await? {
+            let chunks = std::mem::take(&mut batch.chunks);
+            if options.dry_run {
+                let jobs = fetch::jobs(&self.repository, chunks)?;
+                fetched.cost.add_all(&fetch::cost(&jobs));
+                for (pack, bytes) in jobs.iter().map(fetch::Job::of_pack) {
+                    *fetched.packs.entry(pack).or_default() += bytes;
+                }
+                batch.local.iter().for_each(|local| report.found_here(u64::from(local.len)));
+                batch.files.iter().for_each(|_| report.wrote());
+                continue;
+            }
+            let filling = Arc::new(Filling::new(batch, places.clone(), report.clone()));
+            if let Err(error) = fetch::fill(&self.repository, filling, chunks, &hands, &options.cancel).await
+            {
+                fetched.failure = Some(error);
+                break;
+            }
+        }
+        Ok(fetched)
     }
 }
 
@@ -130,39 +170,53 @@ async fn next(planned: &Receiver<Batch>) -> Result<Option<Batch>, RepositoryErro
     fetch::blocking(move || planned.recv().ok()).await
 }
 
-/// Further names, metadata of folders, and what could not be set.
-fn finish(target: &Target, flusher: &Flusher, links: Vec<LateLink>, report: &Report, overwrite: bool) {
-    for link in links {
-        if !report.is_linkable(&link.first) {
-            let first = display_bytes(&link.first);
-            let message = format!("not restored: it is the same file as {first}, which was not restored");
-            report.unrestored(&link.relative);
-            report.problem(display_bytes(&link.relative).into_owned(), message);
-            continue;
-        }
-        let made = match target.existing(&link.relative) {
-            Ok(Some(_)) if overwrite => target.remove(&link.relative),
-            other => other.map(drop),
-        };
-        match made.and_then(|()| target.link(&link.first, &link.relative)) {
-            Ok(()) => report.written(&link.relative, FileAction::Restored),
-            Err(error) => {
-                report.unrestored(&link.relative);
-                report.problem(display_bytes(&link.relative).into_owned(), error.to_string());
-            }
-        }
+/// Further names, what is to go, metadata of folders, and what could not be set.
+fn finish(
+    repository: &Repository,
+    options: &RestoreOptions,
+    places: &Places,
+    leftover: Leftover,
+    report: &Report,
+) -> Result<(), RecoveryError> {
+    leftover.links.iter().for_each(|link| make_link(places, link, report));
+    let is_whole = report.outcome().is_whole();
+    match is_whole || leftover.removals.is_empty() {
+        true => leftover.removals.finish(&Removing { repository, options, places, report })?,
+        false => report.tell(Event::Notice(
+            "nothing was removed, since not everything could be restored: restore once more when that is mended",
+        )),
     }
-    for error in target.finish_folders() {
-        report.problem(String::from("a folder"), error.to_string());
+    for (subject, error) in places.finish() {
+        report.problem(subject, error.to_string());
     }
-    if let Err(error) = flusher.finish() {
-        report.problem(String::from("the target"), error.to_string());
-    }
-    for shortfall in target.shortfalls().list() {
+    let targets = places.all().filter_map(|place| place.target.as_ref());
+    for shortfall in targets.flat_map(|target| target.shortfalls().list()) {
         match shortfall.kind {
             // Only root may give files away: told, and no fault of the restore.
             ShortfallKind::Owner => report.tell(Event::Notice(&shortfall.to_string())),
             _ => report.problem(shortfall.first.clone(), shortfall.to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn make_link(places: &Places, link: &LateLink, report: &Report) {
+    let at = link.spot.at();
+    let first = super::places::Spot { place: at.place, relative: link.first.clone() };
+    let Some(target) = places.target(at) else { return };
+    if !report.is_linkable(&first) {
+        let first = display_bytes(&link.first);
+        let message = format!("not restored: it is the same file as {first}, which was not restored");
+        report.unrestored(at);
+        report.problem(places.shown(at), message);
+        return;
+    }
+    let cleared = if link.replaces { target.remove(at.relative) } else { Ok(()) };
+    match cleared.and_then(|()| target.link(&link.first, at.relative)) {
+        Ok(()) => report.written(&places.shown(at), FileAction::Restored),
+        Err(error) => {
+            report.unrestored(at);
+            report.problem(places.shown(at), error.to_string());
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Reads what was restored once more, from the disk, and compares it with the snapshot.
 
 use super::compare::Comparer;
+use super::places::Places;
 use super::report::Report;
-use super::root::root_of;
 use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
-use crate::files::place::Target;
 use crate::model::entry::Node;
-use crate::model::path::display_bytes;
 use crate::progress::{Event, Stage};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
@@ -21,35 +19,31 @@ pub struct Verified {
     pub failed: u64,
 }
 
-/// Compares the contents of everything that `options` select with what lies in `target`, but for
+/// Compares the contents of everything that `options` select with what lies in the places, but for
 /// what was not restored, which was told. Modes, owners and times that a file system does not keep
 /// were told when they were set.
 pub(super) fn verify(
     repository: &Repository,
     options: &RestoreOptions,
     entries: &SnapshotEntries,
-    target: &Target,
+    places: &Places,
     report: &Report,
 ) -> Result<Verified, RecoveryError> {
-    let (root, mut comparer) = (root_of(&options.snapshot)?, Comparer::new(repository.clone()));
+    let mut comparer = Comparer::new(repository.clone());
     let so_far = report.outcome();
     let (files, bytes) = (Some(so_far.files), Some(so_far.bytes));
     report.tell(Event::Stage { stage: Stage::Verifying, files, bytes });
     let mut verified = Verified::default();
     let told_before = |_| {};
     each_entry(options, entries, told_before, |entry| {
-        let Some(relative) = entry.path.below(&root).filter(|relative| !relative.is_empty()) else {
-            return Ok(());
-        };
-        if report.is_unrestored(relative) {
-            return Ok(());
-        }
-        match comparer.difference(target, relative, &entry)? {
+        let Some(at) = places.find(&entry.path).filter(|at| !at.relative.is_empty()) else { return Ok(()) };
+        let Some(target) = places.target(at).filter(|_| !report.is_unrestored(at)) else { return Ok(()) };
+        match comparer.difference(target, at.relative, &entry)? {
             None => verified.passed += u64::from(!matches!(entry.node, Node::Folder)),
             Some(difference) => {
                 verified.failed += 1;
                 let message = format!("not as it should be: {difference}; restore it again");
-                report.problem(display_bytes(relative).into_owned(), message);
+                report.problem(places.shown(at), message);
             }
         }
         let is_file = matches!(entry.node, Node::File(_));

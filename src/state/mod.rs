@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod lock;
 pub mod meta;
 pub mod objects;
+pub mod restores;
 mod schema;
 pub mod spool;
 

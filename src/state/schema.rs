@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 
+/// What brings the database from each version to the next: version 0 is an empty one.
+const STEPS: [&str; 2] = [TABLES, RESTORES];
 /// Counts the changes of the schema.
-const VERSION: i64 = 1;
+const VERSION: i64 = STEPS.len() as i64;
 
 const TABLES: &str = "
 -- Single values by name.
@@ -65,6 +67,22 @@ CREATE TABLE manifest_blocks (
 ) STRICT;
 ";
 
+const RESTORES: &str = "
+-- Restores of this machine. wish: what was asked for; state: how it stands; safety: the snapshot of what
+-- was there before; undoes: the restore that this one takes back; counts: what came of it, as JSON.
+CREATE TABLE restores (
+    id TEXT PRIMARY KEY, began_ms INTEGER NOT NULL, ended_ms INTEGER, snapshot BLOB, wish BLOB NOT NULL,
+    state INTEGER NOT NULL, safety BLOB, undoes TEXT, counts TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX restores_by_time ON restores (began_ms);
+-- What a restore in place was to change, noted before it began. kind: 0 replaced, 1 a folder that was
+-- there, 2 made anew, 3 removed. The time of its last change of state, of what was there.
+CREATE TABLE restore_changes (
+    restore TEXT NOT NULL, path BLOB NOT NULL, kind INTEGER NOT NULL, ctime_s INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL, PRIMARY KEY (restore, path)
+) STRICT, WITHOUT ROWID;
+";
+
 /// What migrating came to.
 pub(super) enum Outcome {
     /// The database has this version now.
@@ -84,10 +102,11 @@ pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<Outcome> {
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
-    if version(connection)? == 0 {
-        connection.execute_batch(TABLES)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
+    let done = usize::try_from(version(connection)?).unwrap_or(0);
+    for step in STEPS.iter().skip(done) {
+        connection.execute_batch(step)?;
     }
+    connection.pragma_update(None, "user_version", VERSION.max(done as i64))?;
     connection.execute_batch("COMMIT")?;
     Ok(Outcome::Ready)
 }

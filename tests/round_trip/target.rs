@@ -122,7 +122,7 @@ async fn two_restores_into_one_target_do_not_mix() {
     use filbert::files::place::{PlaceError, Target};
     use filbert::recovery::RecoveryError;
     let (machine, _dir, source, target) = ready().await;
-    let first = Target::open_or_create(&target).unwrap();
+    let first = Target::open_or_create(&target, None).unwrap();
     let second = machine.try_restore("s", &target).await;
     assert!(matches!(second, Err(RecoveryError::Place(PlaceError::Busy { .. }))), "{second:?}");
     drop(first);

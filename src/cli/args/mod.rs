@@ -1,8 +1,10 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
+mod restore;
 mod snapshots;
 
+pub(super) use restore::*;
 pub(super) use snapshots::*;
 
 use super::parse::{self, LongestWait, PackSize, Percent, Size};
@@ -86,8 +88,12 @@ pub(in crate::cli) enum Command {
     Dump(DumpArguments),
     /// Write a snapshot as an archive
     Export(ExportArguments),
-    /// Bring a snapshot back into a folder
+    /// Bring a snapshot back, into a folder or in place
     Restore(RestoreArguments),
+    /// List the restores of this machine
+    Restores,
+    /// Take a restore in place back
+    Rollback(RollbackArguments),
     /// Check that everything is there and whole
     Check(CheckArguments),
     /// Tell what a backup, a restore or a check will cost, and do not do it
@@ -151,29 +157,6 @@ pub(in crate::cli) struct PatternArguments {
     /// Leave out what matches
     #[arg(long = "exclude", value_name = "GLOB", value_parser = parse::pattern)]
     pub excludes: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RestoreArguments {
-    #[command(flatten)]
-    pub chosen: SnapshotArguments,
-    /// The folder to restore into
-    #[arg(long, value_name = "DIR")]
-    pub target: PathBuf,
-    #[command(flatten)]
-    pub patterns: PatternArguments,
-    /// Replace files that are in the way and differ
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Begin though the file system tells of too little room: for those that compress
-    #[arg(long)]
-    pub ignore_free_space: bool,
-    /// Read the files that were restored once more, from the disk, and compare them
-    #[arg(long)]
-    pub verify: bool,
-    /// Write nothing, only tell what would be written
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -35,6 +35,8 @@ pub struct Existing {
     pub size: u64,
     /// When its content changed last.
     pub mtime: Timestamp,
+    /// When anything of it changed last.
+    pub ctime: Timestamp,
     /// Permission bits, `0o7777`.
     pub mode: u32,
     /// Numeric owner.
@@ -132,6 +134,7 @@ impl Existing {
             kind,
             size: stat.st_size as u64,
             mtime: Timestamp::new(stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            ctime: Timestamp::new(stat.st_ctime as i64, stat.st_ctime_nsec as u32),
             mode: u32::from(stat.st_mode) & 0o7777,
             uid: stat.st_uid,
             gid: stat.st_gid,

@@ -38,20 +38,26 @@ pub struct Target {
     folders: Mutex<Vec<(Vec<u8>, Metadata)>>,
     /// Makes names of temporary files unlike those of other runs, and of each other.
     run: u32,
+    /// Files that a broken-off run of the same mark left unfinished are gone on with.
+    goes_on: bool,
     next_temporary: AtomicU64,
 }
 
 impl Target {
     /// Opens the folder at `path`, which may lead through links, and makes it where it is missing.
     /// No other process, nor this one, opens it so until this is dropped, where the file system
-    /// knows locks.
+    /// knows locks. Unfinished files carry `mark` in their names, and one that a run of the same mark
+    /// left is gone on with.
     ///
     /// # Errors
     /// It is no folder, cannot be made, cannot be written, or is opened so already.
-    pub fn open_or_create(path: &Path) -> Result<Target, PlaceError> {
+    pub fn open_or_create(path: &Path, mark: Option<u32>) -> Result<Target, PlaceError> {
         let failed = |source| PlaceError::Target { path: path.to_owned(), source };
         std::fs::create_dir_all(path).map_err(failed)?;
-        let target = Self::open_folder(path).map_err(|error| failed(error.into()))?;
+        let mut target = Self::open_folder(path).map_err(|error| failed(error.into()))?;
+        if let Some(mark) = mark {
+            (target.run, target.goes_on) = (mark, true);
+        }
         if rustix::fs::flock(target.beneath.root(), FlockOperation::NonBlockingLockExclusive)
             == Err(Errno::WOULDBLOCK)
         {
@@ -85,6 +91,7 @@ impl Target {
             shortfalls: Arc::default(),
             folders: Mutex::default(),
             run: u32::from_le_bytes(run),
+            goes_on: false,
             next_temporary: AtomicU64::new(0),
         })
     }

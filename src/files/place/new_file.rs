@@ -5,7 +5,7 @@ use super::shortfall::Shortfalls;
 use super::{Target, apply};
 use crate::model::entry::Metadata;
 use crate::model::path::display_bytes;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -31,6 +31,8 @@ pub struct NewFile {
     /// Length of the file on the disk.
     length: u64,
     shortfalls: Arc<Shortfalls>,
+    /// A run of the same mark finds it again.
+    can_be_found: bool,
     in_place: bool,
 }
 
@@ -44,11 +46,20 @@ impl Target {
         let failed = |error| PlaceError::new("create", relative, error);
         let folder = self.beneath.locate(relative, true)?.folder;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let (temporary, file) = loop {
+        let mut name = self.goes_on.then(|| self.unfinished_name(relative));
+        let (temporary, file, length, can_be_found) = loop {
             let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-            let temporary = format!(".filbert-{:08x}{number:08x}", self.run);
+            let (temporary, is_for_this_file) = match name.take() {
+                Some(name) => (name, true),
+                None => (format!(".filbert-{:08x}{number:08x}", self.run), false),
+            };
             match rustix::fs::openat(&folder, temporary.as_str(), flags, Mode::from_raw_mode(0o600)) {
-                Ok(file) => break (temporary, File::from(file)),
+                Ok(file) => break (temporary, File::from(file), 0, is_for_this_file),
+                Err(Errno::EXIST) if is_for_this_file => {
+                    if let Some((file, length)) = open_unfinished(&folder, &temporary) {
+                        break (temporary, file, length, true);
+                    }
+                }
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(failed(error)),
             }
@@ -61,18 +72,53 @@ impl Target {
             size,
             position: 0,
             covered: 0,
-            length: 0,
+            length,
             shortfalls: Arc::clone(&self.shortfalls),
+            can_be_found,
             in_place: false,
         };
         if size >= PREALLOCATE_FROM_BYTES && !sparse {
             new.preallocate().map_err(failed)?;
         }
+        if new.length > size {
+            new.file.set_len(size).map_err(|error| PlaceError::from_io("write", relative, error))?;
+            new.length = size;
+        }
         Ok(new)
+    }
+
+    /// What a run of the same mark left of the file at `relative`, to read what is in it.
+    pub fn unfinished(&self, relative: &[u8]) -> Option<File> {
+        if !self.goes_on {
+            return None;
+        }
+        let folder = self.beneath.locate(relative, false).ok()?.folder;
+        Some(open_unfinished(&folder, &self.unfinished_name(relative))?.0)
+    }
+
+    /// The same in each run of the same mark.
+    fn unfinished_name(&self, relative: &[u8]) -> String {
+        let hash = blake3::hash(relative).to_hex();
+        format!(".filbert-{:08x}-{}", self.run, &hash[..16])
     }
 }
 
+/// Opens an unfinished file of this user, if it is nothing else, and tells its length.
+fn open_unfinished(folder: &OwnedFd, name: &str) -> Option<(File, u64)> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?);
+    let stat = rustix::fs::fstat(&file).ok()?;
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    let is_ours = stat.st_nlink == 1 && stat.st_uid == rustix::process::geteuid().as_raw();
+    (is_file && is_ours).then_some((file, u64::try_from(stat.st_size).ok()?))
+}
+
 impl NewFile {
+    /// Leaves the file, unfinished as it is, to a run of the same mark; removes it if there is no mark.
+    pub fn leave(mut self) {
+        self.in_place = self.can_be_found;
+    }
+
     /// Writes `data` where the last write or hole ended.
     ///
     /// # Errors
@@ -102,7 +148,7 @@ impl NewFile {
         self.hole(bytes);
     }
 
-    /// Counts a hole of `bytes` zero bytes somewhere, for use with [`write_at`](Self::write_at).
+    /// Counts a hole of `bytes` zero bytes somewhere, or bytes that an unfinished file has already, for use with [`write_at`](Self::write_at).
     pub fn hole(&mut self, bytes: u64) {
         self.covered += bytes;
     }

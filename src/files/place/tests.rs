@@ -17,7 +17,7 @@ fn dir() -> Dir {
     let temp = tempfile::tempdir().expect("folder");
     let root = temp.path().join("target");
     fs::create_dir(temp.path().join("other")).expect("folder");
-    let target = Target::open_or_create(&root).expect("target");
+    let target = Target::open_or_create(&root, None).expect("target");
     Dir { _dir: temp, root, target }
 }
 
@@ -272,10 +272,10 @@ fn a_target_is_opened_through_links_and_a_file_is_none() {
     let temp = tempfile::tempdir().expect("folder");
     fs::create_dir(temp.path().join("real")).expect("folder");
     symlink("real", temp.path().join("link")).expect("link");
-    let target = Target::open_or_create(&temp.path().join("link/new/deep")).expect("target");
+    let target = Target::open_or_create(&temp.path().join("link/new/deep"), None).expect("target");
     restore(&target, "f", b"x").expect("restores");
     assert!(temp.path().join("real/new/deep/f").is_file());
-    assert!(Target::open_or_create(&temp.path().join("real/new/deep/f")).is_err());
+    assert!(Target::open_or_create(&temp.path().join("real/new/deep/f"), None).is_err());
     assert!(Target::open(&temp.path().join("none")).expect("looks").is_none());
     assert!(Target::open(&temp.path().join("real")).expect("looks").is_some());
 }

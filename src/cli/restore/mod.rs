@@ -1,0 +1,177 @@
+//! `filbert restore` and `filbert rollback`: a snapshot back into a folder, or to where it came from.
+
+mod list;
+mod summary;
+
+pub(super) use list::run as list;
+
+use super::args::{RestoreArguments, RollbackArguments};
+use super::environment;
+use super::error::CliError;
+use super::exit::Exit;
+use super::session::{Opened, Session};
+use super::which;
+use crate::disaster::SafetyBackup;
+use crate::model::path::EntryPath;
+use crate::recovery::{
+    Destination, RecoveryService, RestoreOptions, RestoreSession, RestoreSessions, RestoreWish,
+};
+use crate::repository::snapshots::SnapshotInfo;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use summary::Ended;
+
+pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exit, CliError> {
+    let opened = open(session).await?;
+    if wish.dry_run {
+        return look(session, &opened, wish).await;
+    }
+    let sessions = sessions(session, &opened);
+    let started = match &wish.resume {
+        Some(id) => sessions.resume(id, session.display.clone())?,
+        None => {
+            let (wish, _) = self::wish(session, &opened, wish)?;
+            sessions.start(wish, session.display.clone())?
+        }
+    };
+    finish(session, &opened, started).await
+}
+
+pub(super) async fn roll_back(session: &Session, wish: &RollbackArguments) -> Result<Exit, CliError> {
+    let opened = open(session).await?;
+    let sessions = sessions(session, &opened);
+    let started = sessions.roll_back(&wish.session, !wish.no_safety, session.display.clone())?;
+    finish(session, &opened, started).await
+}
+
+async fn open(session: &Session) -> Result<Opened, CliError> {
+    let (opened, problems) = session.open_up_to_date().await?;
+    problems.iter().for_each(|problem| session.display.problem(problem));
+    Ok(opened)
+}
+
+fn sessions(session: &Session, opened: &Opened) -> RestoreSessions {
+    let net = SafetyBackup::new(opened.repository.clone(), environment::host(), opened.writer());
+    RestoreSessions {
+        net: Some(Arc::new(net)),
+        skip: opened.destination.own_folders(),
+        threads: environment::threads(),
+        cancel: session.interrupt.cancel.clone(),
+        ..RestoreSessions::new(opened.repository.clone())
+    }
+}
+
+/// Tells what a restore would do.
+async fn look(session: &Session, opened: &Opened, wish: RestoreArguments) -> Result<Exit, CliError> {
+    let options = RestoreOptions { dry_run: true, ..options(session, opened, wish)? };
+    let snapshot = options.snapshot.clone();
+    let service = RecoveryService::new(opened.repository.clone());
+    let outcome = service.run(options, session.display.clone()).await;
+    session.display.finish();
+    let outcome = session.interrupt.instead(outcome)?;
+    outcome.problems.iter().for_each(|problem| session.display.problem(problem));
+    let traffic = outcome.traffic.clone();
+    Ended { id: None, snapshot: &snapshot, outcome: &outcome, traffic, safety: None }.tell(session);
+    Ok(if outcome.is_whole() { Exit::Done } else { Exit::NotAll })
+}
+
+/// Waits for a restore and tells what came of it.
+async fn finish(session: &Session, opened: &Opened, started: RestoreSession) -> Result<Exit, CliError> {
+    let id = started.id().to_owned();
+    let ended = started.wait().await;
+    session.display.finish();
+    if ended.is_err() {
+        session.output.note(&format!("`filbert restore --resume {id}` goes on from there"));
+    }
+    let ended = session.interrupt.instead(ended)?;
+    let (outcome, traffic) = (&ended.outcome, opened.store.traffic());
+    outcome.problems.iter().for_each(|problem| session.display.problem(problem));
+    let record = opened.repository.state().restore(&id).map_err(crate::repository::RepositoryError::from)?;
+    let snapshots = opened.repository.snapshots()?;
+    let restored = record.and_then(|record| record.snapshot);
+    let Some(snapshot) = snapshots.iter().find(|snapshot| Some(snapshot.id) == restored) else {
+        return Err(CliError::Usage(format!("restore {id} is not remembered any more")));
+    };
+    let safety = ended.safety;
+    Ended { id: Some(&id), snapshot, outcome, traffic, safety }.tell(session);
+    if outcome.disk_full {
+        session.output.error(&format!(
+            "the disk of the target is full: make room, then `filbert restore --resume {id}`; what is right stays"
+        ));
+        return Ok(Exit::Failed);
+    }
+    Ok(if outcome.is_whole() { Exit::Done } else { Exit::NotAll })
+}
+
+/// What is asked for, and of which snapshot.
+pub(super) fn options(
+    session: &Session,
+    opened: &Opened,
+    arguments: RestoreArguments,
+) -> Result<RestoreOptions, CliError> {
+    let (wish, snapshot) = wish(session, opened, arguments)?;
+    Ok(RestoreOptions {
+        skip: opened.destination.own_folders(),
+        threads: environment::threads(),
+        cancel: session.interrupt.cancel.clone(),
+        ..wish.options(snapshot)
+    })
+}
+
+fn wish(
+    session: &Session,
+    opened: &Opened,
+    arguments: RestoreArguments,
+) -> Result<(RestoreWish, SnapshotInfo), CliError> {
+    let snapshot = which::chosen(session, opened, &arguments.chosen()?)?;
+    let destination = match &arguments.target {
+        Some(target) => {
+            let target = session.current_dir.join(target);
+            warn_of_source(session, &snapshot, &target);
+            Destination::Folder(target)
+        }
+        None => {
+            let map = |(from, to): &(PathBuf, PathBuf)| {
+                let bad = |error| CliError::Usage(format!("--map {}: {error}", from.display()));
+                Ok((EntryPath::from_path(from).map_err(bad)?, session.current_dir.join(to)))
+            };
+            let maps = arguments.maps.iter().map(map).collect::<Result<_, CliError>>()?;
+            Destination::Original { maps }
+        }
+    };
+    let wish = RestoreWish {
+        includes: arguments.patterns.includes,
+        excludes: arguments.patterns.excludes,
+        overwrite: arguments.overwrite || arguments.in_place,
+        delete: arguments.delete,
+        verify: arguments.verify,
+        ignore_free_space: arguments.ignore_free_space,
+        safety: arguments.in_place && !arguments.no_safety,
+        ..RestoreWish::new(snapshot.id, destination)
+    };
+    Ok((wish, snapshot))
+}
+
+fn warn_of_source(session: &Session, snapshot: &SnapshotInfo, target: &Path) {
+    if let Some(source) = source_around(snapshot, target) {
+        session.output.warn(&format!(
+            "{} lies in {}, which is backed up: the next backup takes what is restored as well",
+            target.display(),
+            source.display()
+        ));
+    }
+}
+
+/// The source on this machine that `target` lies in, without being that source itself.
+fn source_around(snapshot: &SnapshotInfo, target: &Path) -> Option<PathBuf> {
+    let head = &snapshot.head;
+    let target = std::path::absolute(target).ok()?;
+    let real = target.ancestors().find_map(|above| {
+        let real = above.canonicalize().ok()?;
+        Some(real.join(target.strip_prefix(above).ok()?))
+    })?;
+    let sources = head.sources.iter().filter(|source| source.is_folder);
+    sources
+        .filter_map(|source| Some(source.entry_path().ok()?.as_path().to_owned()))
+        .find(|source| head.set.host == environment::host() && real.starts_with(source) && real != *source)
+}

@@ -1,0 +1,175 @@
+//! What a restore came to, told.
+
+use crate::cli::output::Output;
+use crate::cli::render::{MissingCount, Requests, counted, local_time, requests, size};
+use crate::cli::session::Session;
+use crate::model::id::ObjectId;
+use crate::recovery::{RestoreOutcome, Verified};
+use crate::repository::snapshots::SnapshotInfo;
+use crate::store::TrafficCount;
+use serde::Serialize;
+
+/// A restore that ended, or that was only looked at.
+pub(super) struct Ended<'e> {
+    /// The restore's id; none of a dry run.
+    pub(super) id: Option<&'e str>,
+    pub(super) snapshot: &'e SnapshotInfo,
+    pub(super) outcome: &'e RestoreOutcome,
+    pub(super) traffic: TrafficCount,
+    pub(super) safety: Option<ObjectId>,
+}
+
+#[derive(Serialize)]
+struct Summary<'e> {
+    r#type: &'static str,
+    /// None of a dry run.
+    session: Option<&'e str>,
+    snapshot: String,
+    /// What was there before, where that was kept.
+    safety_snapshot: Option<String>,
+    files: u64,
+    bytes: u64,
+    files_written: u64,
+    files_replaced: u64,
+    files_already_right: u64,
+    removed: u64,
+    left_alone: u64,
+    problems: u64,
+    missing: MissingCount,
+    /// After `--verify`.
+    verified: Option<VerifiedCount>,
+    /// Found in older states of the files and not fetched.
+    bytes_found_here: u64,
+    bytes_received: u64,
+    requests: Requests,
+    duration_ms: u64,
+    dry_run: bool,
+    /// Of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packs: Option<Vec<PackUse<'e>>>,
+}
+
+#[derive(Serialize)]
+struct PackUse<'e> {
+    path: &'e str,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct VerifiedCount {
+    passed: u64,
+    failed: u64,
+}
+
+impl Ended<'_> {
+    pub(super) fn tell(&self, session: &Session) {
+        match session.output.json {
+            true => session.output.json(&self.summary(session)),
+            false => self.words(session),
+        }
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.id.is_none()
+    }
+
+    fn packs(&self) -> Vec<PackUse<'_>> {
+        self.outcome.packs.iter().map(|(path, bytes)| PackUse { path, bytes: *bytes }).collect()
+    }
+
+    fn summary(&self, session: &Session) -> Summary<'_> {
+        let Ended { id, snapshot, outcome, traffic, safety } = self;
+        Summary {
+            r#type: "summary",
+            session: *id,
+            snapshot: snapshot.id.to_string(),
+            safety_snapshot: safety.map(|id| id.to_string()),
+            files: outcome.files,
+            bytes: outcome.bytes,
+            files_written: outcome.files_written,
+            files_replaced: outcome.files_replaced,
+            files_already_right: outcome.files_already_right,
+            removed: outcome.removed,
+            left_alone: outcome.left_alone,
+            problems: outcome.problem_count,
+            missing: (&snapshot.head.missing).into(),
+            verified: outcome.verified.map(|Verified { passed, failed }| VerifiedCount { passed, failed }),
+            bytes_found_here: outcome.bytes_found_here,
+            bytes_received: traffic.bytes_down,
+            requests: Requests(traffic.clone()),
+            duration_ms: session.duration_ms(),
+            dry_run: self.is_dry_run(),
+            packs: self.is_dry_run().then(|| self.packs()),
+        }
+    }
+
+    fn words(&self, session: &Session) {
+        let (output, outcome) = (session.output, self.outcome);
+        let (id, time) = (self.snapshot.id.short(), local_time(self.snapshot.time_ms));
+        let (done, received, removed) = match self.is_dry_run() {
+            true => ("would restore", "would receive", "would remove"),
+            false => ("restored", "received", "removed"),
+        };
+        output.summary(&format!(
+            "{done} snapshot {id} of {time}: {}, {} ({} written, {} of them in place of others, {} right already)",
+            counted(outcome.files, "file"),
+            size(outcome.bytes),
+            outcome.files_written,
+            outcome.files_replaced,
+            outcome.files_already_right
+        ));
+        if outcome.removed > 0 {
+            let things = counted(outcome.removed, "thing");
+            output.summary(&format!("{removed} {things} that should not be there"));
+        }
+        if self.is_dry_run() {
+            output.summary(&format!("from {}", counted(outcome.packs.len() as u64, "pack")));
+            for PackUse { path, bytes } in self.packs().iter().filter(|_| output.verbose) {
+                output.summary(&format!("  {path}  {}", size(*bytes)));
+            }
+        }
+        let here = match outcome.bytes_found_here {
+            0 => String::new(),
+            bytes => format!(" ({} more lay in older states of the files)", size(bytes)),
+        };
+        output.summary(&format!(
+            "{received} {}{here} in {}, {:.1} s",
+            size(self.traffic.bytes_down),
+            requests(&self.traffic),
+            session.started.elapsed().as_secs_f64()
+        ));
+        if let Some(Verified { passed, failed }) = outcome.verified {
+            let bad = if failed > 0 { format!(", {failed} not") } else { String::new() };
+            output.summary(&format!("read again and compared: {passed} as in the snapshot{bad}"));
+        }
+        if let (Some(session), Some(safety)) = (self.id, self.safety) {
+            output.summary(&format!(
+                "what was there before is kept in snapshot {}: `filbert rollback {session}` brings it back",
+                safety.short()
+            ));
+        }
+        self.shortcomings(output);
+    }
+
+    fn shortcomings(&self, output: Output) {
+        let (missing, outcome) = (&self.snapshot.head.missing, self.outcome);
+        if missing.files > 0 {
+            output.summary(&format!(
+                "the snapshot is partial: it lacks the newest state of {} ({})",
+                counted(missing.files, "file"),
+                size(missing.bytes)
+            ));
+        }
+        if outcome.left_alone > 0 {
+            output.warn(&format!(
+                "{} in the way and different, left alone: --overwrite replaces what may be replaced",
+                counted(outcome.left_alone, "thing")
+            ));
+        }
+        // What was left alone is among the problems.
+        let others = outcome.problem_count.saturating_sub(outcome.left_alone);
+        if others > 0 {
+            output.warn(&format!("{} (see above)", counted(others, "problem")));
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Restores that are remembered: each has an id, can be watched, stopped, gone on with, and, where it
+//! was made in place, taken back.
+
+mod progress;
+mod safety;
+mod wish;
+
+pub use progress::RestoreProgress;
+pub use safety::{Keep, SafetyError, SafetyNet};
+pub use wish::RestoreWish;
+
+use super::changes::Changes;
+use super::{Destination, RecoveryError, RecoveryService, RestoreOptions, RestoreOutcome};
+use crate::model::id::ObjectId;
+use crate::model::path::EntryPath;
+use crate::progress::Observer;
+use crate::repository::snapshots::SnapshotInfo;
+use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::state::lock::Lock;
+use crate::state::restores::{Change, ChangeKind, RestoreRecord, RestoreState};
+use progress::Watched;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// Starts restores, and remembers them in the local state.
+pub struct RestoreSessions {
+    /// Where from.
+    pub repository: Repository,
+    /// Keeps what a restore in place changes.
+    pub net: Option<Arc<dyn SafetyNet>>,
+    /// Folders in which nothing is removed.
+    pub skip: Vec<PathBuf>,
+    /// Threads that decode.
+    pub threads: usize,
+    /// A wish to stop all that is started from here.
+    pub cancel: Cancel,
+}
+
+/// A restore under way. Dropping it does not stop it.
+pub struct RestoreSession {
+    id: String,
+    cancel: Cancel,
+    watched: Arc<Watched>,
+    task: JoinHandle<Result<SessionEnd, RecoveryError>>,
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone)]
+pub struct SessionEnd {
+    /// What was restored.
+    pub outcome: RestoreOutcome,
+    /// The snapshot of what was there before, if anything was to be changed in place.
+    pub safety: Option<ObjectId>,
+}
+
+/// What is kept of an outcome.
+#[derive(Serialize)]
+struct Counts {
+    files: u64,
+    bytes: u64,
+    files_written: u64,
+    files_replaced: u64,
+    files_already_right: u64,
+    removed: u64,
+    left_alone: u64,
+    problems: u64,
+    bytes_received: u64,
+}
+
+/// A session that is being run.
+struct Run {
+    service: RecoveryService,
+    net: Option<Arc<dyn SafetyNet>>,
+    record: RestoreRecord,
+    wish: RestoreWish,
+    options: RestoreOptions,
+    observer: Arc<dyn Observer>,
+    _lock: Lock,
+}
+
+impl RestoreSession {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> RestoreProgress {
+        self.watched.now()
+    }
+
+    /// Asks it to stop. What is restored stays, and [`RestoreSessions::resume`] goes on from there.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Waits for its end.
+    pub async fn wait(self) -> Result<SessionEnd, RecoveryError> {
+        self.task.await.map_err(|error| RepositoryError::Internal(error.to_string()))?
+    }
+}
+
+impl RestoreSessions {
+    /// Restores from `repository`.
+    pub fn new(repository: Repository) -> Self {
+        Self { repository, net: None, skip: Vec::new(), threads: 2, cancel: Cancel::default() }
+    }
+
+    /// Starts a restore. Must be called inside a multi-threaded tokio runtime.
+    pub fn start(
+        &self,
+        wish: RestoreWish,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        self.start_new(wish, None, observer)
+    }
+
+    /// Goes on with a restore that was stopped, broke off, or could not restore everything.
+    pub fn resume(&self, id: &str, observer: Arc<dyn Observer>) -> Result<RestoreSession, RecoveryError> {
+        let record = self.record(id)?;
+        if record.state == RestoreState::Undone {
+            return Err(RecoveryError::Session(format!("restore {id} was taken back: begin a new one")));
+        }
+        let lock = self.lock(&record.id)?;
+        self.run(record, lock, observer)
+    }
+
+    /// Takes a restore in place back: brings back what it replaced and removed, and removes what it
+    /// made. That is a restore in place itself, and can be taken back.
+    pub fn roll_back(
+        &self,
+        id: &str,
+        safety: bool,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let undone = self.record(id)?;
+        let _not_under_way = self.lock(&undone.id)?;
+        if undone.state == RestoreState::Undone {
+            return Err(RecoveryError::Session(format!("restore {id} was taken back already")));
+        }
+        let snapshot = undone.safety.ok_or_else(|| {
+            RecoveryError::Session(format!(
+                "restore {id} has no safety snapshot: it was not made in place, was made with --no-safety, or changed nothing"
+            ))
+        })?;
+        let wish = RestoreWish {
+            overwrite: true,
+            safety,
+            ..RestoreWish::new(snapshot, Destination::Original { maps: Vec::new() })
+        };
+        self.start_new(wish, Some(undone.id), observer)
+    }
+
+    /// All restores of this machine that are remembered, the oldest first.
+    pub fn list(&self) -> Result<Vec<RestoreRecord>, RecoveryError> {
+        Ok(self.repository.state().restores()?)
+    }
+
+    /// Whether a restore that is noted as under way really is.
+    pub fn is_under_way(&self, record: &RestoreRecord) -> Result<bool, RecoveryError> {
+        let free = record.state != RestoreState::Running || self.try_lock(&record.id)?.is_some();
+        Ok(!free)
+    }
+
+    /// What was asked for.
+    pub fn wish_of(&self, record: &RestoreRecord) -> Result<RestoreWish, RecoveryError> {
+        let snapshot = record.snapshot.unwrap_or(ObjectId([0; 32]));
+        let damaged = |reason| RepositoryError::damaged("the local state", reason).into();
+        RestoreWish::from_bytes(snapshot, &record.wish).map_err(damaged)
+    }
+
+    fn start_new(
+        &self,
+        wish: RestoreWish,
+        undoes: Option<String>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let id = format!("{:08x}", self.repository.random_number()? as u32);
+        let lock = self.lock(&id)?;
+        let damaged = |reason| RepositoryError::damaged("the wish", reason);
+        let record = RestoreRecord {
+            id,
+            began_ms: self.repository.clock().now().millis(),
+            ended_ms: None,
+            snapshot: Some(wish.snapshot),
+            wish: wish.to_bytes().map_err(damaged)?,
+            state: RestoreState::Running,
+            safety: None,
+            undoes,
+            counts: None,
+        };
+        self.run(record, lock, observer)
+    }
+
+    fn run(
+        &self,
+        mut record: RestoreRecord,
+        lock: Lock,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let state = self.repository.state();
+        let wish = self.wish_of(&record)?;
+        let remove = match &record.undoes {
+            Some(undone) => made_by(&state.changes(undone)?),
+            None => Vec::new(),
+        };
+        let (id, cancel) = (record.id.clone(), self.cancel.child());
+        let options = RestoreOptions {
+            remove,
+            skip: self.skip.clone(),
+            threads: self.threads,
+            cancel: cancel.clone(),
+            mark: u32::from_str_radix(&id, 16).ok(),
+            ..wish.options(self.snapshot(wish.snapshot)?)
+        };
+        (record.state, record.ended_ms) = (RestoreState::Running, None);
+        state.put_restore(&record)?;
+        let watched = Arc::new(Watched::new(observer));
+        let service = RecoveryService::new(self.repository.clone());
+        let (net, observer) = (self.net.clone(), watched.clone());
+        let run = Run { service, net, record, wish, options, observer, _lock: lock };
+        Ok(RestoreSession { id, cancel, watched, task: tokio::spawn(run.finish()) })
+    }
+
+    fn snapshot(&self, id: ObjectId) -> Result<SnapshotInfo, RecoveryError> {
+        let found = self.repository.snapshots()?.into_iter().find(|snapshot| snapshot.id == id);
+        found.ok_or_else(|| {
+            let id = &id.to_string()[..8];
+            RecoveryError::Session(format!(
+                "snapshot {id} is not there any more: `filbert snapshots` lists those that are"
+            ))
+        })
+    }
+
+    fn record(&self, id: &str) -> Result<RestoreRecord, RecoveryError> {
+        let found = self.repository.state().restore(&id.to_ascii_lowercase())?;
+        let unknown = || format!("no restore `{id}` on this machine: `filbert restores` lists them");
+        found.ok_or_else(|| RecoveryError::Session(unknown()))
+    }
+
+    fn lock(&self, id: &str) -> Result<Lock, RecoveryError> {
+        let busy = || RepositoryError::Busy(format!("restore {id}"));
+        Ok(self.try_lock(id)?.ok_or_else(busy)?)
+    }
+
+    fn try_lock(&self, id: &str) -> Result<Option<Lock>, RecoveryError> {
+        Ok(self.repository.state().try_lock(&format!("restore {id}"))?.map(Lock::used_once))
+    }
+}
+
+impl Run {
+    async fn finish(mut self) -> Result<SessionEnd, RecoveryError> {
+        let ended = self.restore().await;
+        let repository = &self.service.repository;
+        self.record.ended_ms = Some(repository.clock().now().millis());
+        self.record.state = match &ended {
+            Ok(outcome) if outcome.disk_full => RestoreState::Failed,
+            Ok(outcome) if outcome.is_whole() => RestoreState::Done,
+            Ok(_) => RestoreState::NotAll,
+            Err(_) if self.options.cancel.is_cancelled() => RestoreState::Cancelled,
+            Err(_) => RestoreState::Failed,
+        };
+        self.record.counts = ended.as_ref().ok().and_then(counts);
+        let noted = repository.state().put_restore(&self.record);
+        let outcome = ended?;
+        noted?;
+        if let (RestoreState::Done, Some(undone)) = (self.record.state, &self.record.undoes)
+            && let Some(mut record) = repository.state().restore(undone)?
+        {
+            record.state = RestoreState::Undone;
+            repository.state().put_restore(&record)?;
+        }
+        Ok(SessionEnd { outcome, safety: self.record.safety })
+    }
+
+    async fn restore(&mut self) -> Result<RestoreOutcome, RecoveryError> {
+        let in_place = matches!(self.options.destination, Destination::Original { .. });
+        if in_place && self.wish.safety {
+            if self.record.safety.is_none() {
+                self.keep_what_is_there().await?;
+            }
+            self.options.noted = Some(self.record.id.clone());
+        }
+        self.service.run(self.options.clone(), self.observer.clone()).await
+    }
+
+    /// Finds out what will change and has it kept, if there is anything.
+    async fn keep_what_is_there(&mut self) -> Result<(), RecoveryError> {
+        let changes = Arc::new(Changes::default());
+        let dry = RestoreOptions { dry_run: true, ..self.options.clone() };
+        self.service.run_noting(dry, Arc::new(crate::progress::Silent), Some(changes.clone())).await?;
+        let changes: Arc<[Change]> = changes.take().into();
+        let state = self.service.repository.state();
+        state.put_changes(&self.record.id, &changes)?;
+        if changes.iter().all(|change| change.kind == ChangeKind::Kept) {
+            return Ok(());
+        }
+        let net =
+            self.net.as_ref().ok_or_else(|| RecoveryError::NotKept("nobody is there to keep it".into()))?;
+        let keep = Keep {
+            session: self.record.id.clone(),
+            changes,
+            observer: self.observer.clone(),
+            cancel: self.options.cancel.clone(),
+        };
+        self.record.safety = Some(net.keep(keep).await.map_err(RecoveryError::NotKept)?);
+        Ok(state.put_restore(&self.record)?)
+    }
+}
+
+/// What a restore made where nothing was.
+fn made_by(changes: &[Change]) -> Vec<EntryPath> {
+    let made = changes.iter().filter(|change| change.kind == ChangeKind::Made);
+    made.filter_map(|change| EntryPath::new(change.path.clone()).ok()).collect()
+}
+
+fn counts(outcome: &RestoreOutcome) -> Option<String> {
+    let counts = Counts {
+        files: outcome.files,
+        bytes: outcome.bytes,
+        files_written: outcome.files_written,
+        files_replaced: outcome.files_replaced,
+        files_already_right: outcome.files_already_right,
+        removed: outcome.removed,
+        left_alone: outcome.left_alone,
+        problems: outcome.problem_count,
+        bytes_received: outcome.traffic.bytes_down,
+    };
+    serde_json::to_string(&counts).ok()
+}
