@@ -77,7 +77,8 @@ fn of_repository(error: &RepositoryError) -> Exit {
     match error {
         RepositoryError::NoRepository(_) => Exit::NoRepository,
         RepositoryError::Busy(_) => Exit::Busy,
-        RepositoryError::WrongPassword(_) => Exit::WrongPassword,
+        RepositoryError::WrongPassword(_) | RepositoryError::WrongRecoveryKey(_) => Exit::WrongPassword,
+        RepositoryError::MistypedRecoveryKey(_) => Exit::Usage,
         RepositoryError::Cancelled => Exit::Interrupted,
         RepositoryError::Store(error) if error.kind.comes_to_an_end() => Exit::NotAll,
         _ => Exit::Failed,
@@ -87,6 +88,7 @@ fn of_repository(error: &RepositoryError) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::recovery_key::KeyFault;
 
     #[test]
     fn each_kind_of_error_has_its_number() {
@@ -94,6 +96,8 @@ mod tests {
         assert_eq!(code(RepositoryError::NoRepository(String::new())), 10);
         assert_eq!(code(RepositoryError::Busy(String::new())), 11);
         assert_eq!(code(RepositoryError::WrongPassword(String::new())), 12);
+        assert_eq!(code(RepositoryError::WrongRecoveryKey(String::new())), 12);
+        assert_eq!(code(RepositoryError::MistypedRecoveryKey(KeyFault::Whole)), 2);
         assert_eq!(code(RepositoryError::Cancelled), 130);
         assert_eq!(code(RepositoryError::Selection(String::new())), 1);
         assert_eq!(exit_of(&CliError::Usage(String::new())) as u8, 2);
