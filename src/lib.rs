@@ -4,7 +4,7 @@
 //! [`model`] values; [`progress`] what services tell; [`mod@format`] bytes on the remote; [`files`]
 //! this machine's files; [`store`] remote objects; [`state`] the local database; [`manifest`]
 //! and [`repository`] what is known of files and objects; the services [`backup`], [`recovery`]
-//! and [`check`], and [`browse`], which looks into snapshots; [`config`] settings; [`server`] an embedded WebDAV server (with the feature
+//! and [`check`], and [`browse`], which looks into snapshots; [`disaster`] the recovery kit; [`config`] settings; [`server`] an embedded WebDAV server (with the feature
 //! `testing` an emulated Nutstore beside it); [`cli`] the command line.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -15,6 +15,7 @@ pub mod browse;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod disaster;
 #[cfg(feature = "testing")]
 pub mod emulator;
 pub mod files;

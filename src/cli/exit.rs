@@ -3,6 +3,7 @@
 use super::error::CliError;
 use crate::backup::BackupError;
 use crate::browse::BrowseError;
+use crate::disaster::kit::KitError;
 use crate::files::place::PlaceError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
@@ -62,7 +63,9 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
         }
         CliError::Recovery(RecoveryError::Place(PlaceError::Busy { .. })) => Exit::Busy,
         CliError::Recovery(RecoveryError::Repository(error))
-        | CliError::Browse(BrowseError::Repository(error)) => of_repository(error),
+        | CliError::Browse(BrowseError::Repository(error))
+        | CliError::Kit(KitError::Repository(error)) => of_repository(error),
+        CliError::Kit(_) => Exit::Failed,
         CliError::Browse(BrowseError::Filter(_)) => Exit::Usage,
         CliError::Browse(_) => Exit::Failed,
         CliError::Backup(BackupError::LimitsTooSmall) => Exit::NotAll,
