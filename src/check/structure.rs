@@ -24,6 +24,7 @@ pub(super) async fn check(
     let descriptor = repository.descriptor_name()?;
     let known_size = repository.state().meta(Meta::Descriptor)?.map(|bytes| bytes.len() as u64);
     let reason = match root.entries.iter().find(|entry| entry.name == descriptor) {
+        None if repository.is_succeeded(&root).await? => None,
         None => Some("it is not there"),
         Some(entry) if entry.size.is_some() && entry.size != known_size => Some("it has another size"),
         Some(_) => None,

@@ -91,6 +91,11 @@ impl Destination {
         })
     }
 
+    /// The user on the server.
+    pub fn user(&self) -> Option<&str> {
+        self.webdav_user.as_deref().filter(|_| matches!(self.place, Place::Url(_)))
+    }
+
     /// The account at a server and what it allows; none for a local folder. All repositories of a
     /// user on a server are on one account.
     pub fn account(&self) -> Result<Option<(String, Limits)>, CliError> {

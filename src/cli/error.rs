@@ -3,6 +3,7 @@
 use crate::backup::BackupError;
 use crate::browse::BrowseError;
 use crate::config::{PlaceError, SettingsError};
+use crate::disaster::kit::KitError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
 use crate::state::StateError;
@@ -28,6 +29,8 @@ pub(super) enum CliError {
     Recovery(#[from] RecoveryError),
     #[error(transparent)]
     Browse(#[from] BrowseError),
+    #[error(transparent)]
+    Kit(#[from] KitError),
     /// Somebody pressed Ctrl-C where nothing had to be brought to an end.
     #[error("interrupted; what was done is kept, and the next run goes on from there")]
     Interrupted,

@@ -3,6 +3,7 @@
 use super::error::CliError;
 use crate::backup::BackupError;
 use crate::browse::BrowseError;
+use crate::disaster::kit::KitError;
 use crate::files::place::PlaceError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
@@ -62,7 +63,9 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
         }
         CliError::Recovery(RecoveryError::Place(PlaceError::Busy { .. })) => Exit::Busy,
         CliError::Recovery(RecoveryError::Repository(error))
-        | CliError::Browse(BrowseError::Repository(error)) => of_repository(error),
+        | CliError::Browse(BrowseError::Repository(error))
+        | CliError::Kit(KitError::Repository(error)) => of_repository(error),
+        CliError::Kit(_) => Exit::Failed,
         CliError::Browse(BrowseError::Filter(_)) => Exit::Usage,
         CliError::Browse(_) => Exit::Failed,
         CliError::Backup(BackupError::LimitsTooSmall) => Exit::NotAll,
@@ -77,7 +80,8 @@ fn of_repository(error: &RepositoryError) -> Exit {
     match error {
         RepositoryError::NoRepository(_) => Exit::NoRepository,
         RepositoryError::Busy(_) => Exit::Busy,
-        RepositoryError::WrongPassword(_) => Exit::WrongPassword,
+        RepositoryError::WrongPassword(_) | RepositoryError::WrongRecoveryKey(_) => Exit::WrongPassword,
+        RepositoryError::MistypedRecoveryKey(_) => Exit::Usage,
         RepositoryError::Cancelled => Exit::Interrupted,
         RepositoryError::Store(error) if error.kind.comes_to_an_end() => Exit::NotAll,
         _ => Exit::Failed,
@@ -87,6 +91,7 @@ fn of_repository(error: &RepositoryError) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::recovery_key::KeyFault;
 
     #[test]
     fn each_kind_of_error_has_its_number() {
@@ -94,6 +99,8 @@ mod tests {
         assert_eq!(code(RepositoryError::NoRepository(String::new())), 10);
         assert_eq!(code(RepositoryError::Busy(String::new())), 11);
         assert_eq!(code(RepositoryError::WrongPassword(String::new())), 12);
+        assert_eq!(code(RepositoryError::WrongRecoveryKey(String::new())), 12);
+        assert_eq!(code(RepositoryError::MistypedRecoveryKey(KeyFault::Whole)), 2);
         assert_eq!(code(RepositoryError::Cancelled), 130);
         assert_eq!(code(RepositoryError::Selection(String::new())), 1);
         assert_eq!(exit_of(&CliError::Usage(String::new())) as u8, 2);

@@ -17,6 +17,7 @@ mod export;
 mod find;
 mod init;
 mod interrupt;
+mod kit;
 mod limits;
 mod ls;
 mod output;
@@ -99,6 +100,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         }
         Command::Plan(wish) => plan::run(&session()?, wish).await,
         Command::Check(wish) => check::run(&session()?, &wish).await,
+        Command::Kit(wish) => kit::run(&session()?, &wish).await,
         Command::Demo(wish) => demo::run(&global, &wish).await,
         Command::Completions(wish) => completions::run(&global, &wish),
     }

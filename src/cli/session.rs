@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::interrupt::Interrupt;
 use super::output::Output;
 use super::progress::{self, Display};
+use super::secret::Wanted;
 use crate::config::Settings;
 use crate::guard::{Guard, GuardOptions, Purpose};
 use crate::model::clock::SystemClock;
@@ -61,6 +62,14 @@ pub(super) struct Ready {
     guard: Option<Arc<Guard>>,
 }
 
+/// A way to a repository's objects, whose server may have a password.
+struct Reached {
+    destination: Destination,
+    guard: Option<Arc<Guard>>,
+    store: SharedStore,
+    max_wait: Option<Duration>,
+}
+
 /// An opened repository.
 #[derive(Clone)]
 pub(super) struct Opened {
@@ -96,16 +105,42 @@ impl Session {
 
     /// The repository that is meant, with its passwords. Sends nothing.
     pub fn prepare(&self, set: Option<&str>, new_password: bool) -> Result<Ready, CliError> {
+        let Reached { destination, guard, store, max_wait } = self.reach(set)?;
+        let password = destination.password.get(new_password)?;
+        let state_is_new = !destination.state.exists();
+        let state = Arc::new(Database::open(&destination.state)?);
+        let means = self.means(store, state, guard.as_deref(), max_wait)?;
+        Ok(Ready { destination, means, password, state_is_new, guard })
+    }
+
+    /// The repository that is meant, without anything that this machine knows of it, and a recovery key.
+    /// Sends nothing.
+    pub fn prepare_proof(&self) -> Result<(Means, SecretText), CliError> {
+        let Reached { guard, store, max_wait, .. } = self.reach(None)?;
+        let (what, variable) = ("recovery key", "FILBERT_RECOVERY_KEY");
+        let key = Wanted { what, variable, file: None, command: None }.get(false)?;
+        let state = Arc::new(Database::in_memory()?);
+        Ok((self.means(store, state, guard.as_deref(), max_wait)?, key))
+    }
+
+    fn reach(&self, set: Option<&str>) -> Result<Reached, CliError> {
         let destination = Destination::resolve(&self.arguments, &self.settings, set, &self.current_dir)?;
         let max_wait =
             self.arguments.max_wait.map_or_else(|| destination.longest_wait(), |wait| Ok(Some(wait.0)))?;
         let guard = self.guard(&destination, max_wait)?;
         let store = destination.store(guard.clone())?;
-        let password = destination.password.get(new_password)?;
-        let state_is_new = !destination.state.exists();
-        let state = Arc::new(Database::open(&destination.state)?);
+        Ok(Reached { destination, guard, store, max_wait })
+    }
+
+    fn means(
+        &self,
+        store: SharedStore,
+        state: Arc<Database>,
+        guard: Option<&Guard>,
+        max_wait: Option<Duration>,
+    ) -> Result<Means, CliError> {
         let known = state.meta(Meta::Descriptor)?.is_some();
-        let worked = match &guard {
+        let worked = match guard {
             Some(guard) => known || guard.account()?.0.worked(),
             None => known,
         };
@@ -121,8 +156,7 @@ impl Session {
         let retrying = Retrying::new(store, options, clock.clone())
             .observed_by(self.display.clone())
             .stopped_by(self.interrupt.cancel.clone());
-        let means = Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) };
-        Ok(Ready { destination, means, password, state_is_new, guard })
+        Ok(Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) })
     }
 
     fn guard(

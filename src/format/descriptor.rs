@@ -4,6 +4,7 @@
 use super::chunker::ChunkerParams;
 use super::keys::Keyring;
 use super::slot::{KdfCost, Slot, SlotKind, WrapError};
+use super::unlock::Secret;
 use super::{FORMAT_VERSION, FormatError};
 use crate::model::entropy::{Entropy, random_bytes};
 use crate::model::id::{ObjectId, RepositoryId};
@@ -17,7 +18,8 @@ use zeroize::Zeroizing;
 
 /// The most bytes a descriptor may have.
 pub const MAX_DESCRIPTOR_BYTES: u64 = 256 * 1024;
-const MAX_SLOTS: usize = 16;
+/// The most key slots that a descriptor may have.
+pub const MAX_SLOTS: usize = 16;
 const KEYRING_CONTEXT: &str = "filbert 2026-11 key ring v1";
 const MAC_CONTEXT: &str = "filbert 2026-11 descriptor mac v1";
 
@@ -101,27 +103,14 @@ impl Descriptor {
             keyring: Vec::new(),
             mac: [0; 32],
         };
-        let payload = Payload { msg: &keyring.to_bytes(), aad: repository.as_bytes() };
-        descriptor.keyring = descriptor
-            .keyring_cipher(&master)
-            .encrypt(&Nonce::from([0; 12]), payload)
-            .map_err(|_| FormatError::Unwritable("the key ring could not be sealed"))?;
-        descriptor.mac = descriptor.compute_mac(&master)?;
+        descriptor.seal(&master, &keyring)?;
         Ok((descriptor, keyring))
     }
 
     /// Opens the key ring with a password; none if no slot takes it.
     pub fn unlock(&self, password: &SecretText) -> Result<Option<Keyring>, FormatError> {
-        // A slot that is spoilt or absurd must not keep the others from being tried.
-        let (mut refused, mut tried) = (None, false);
-        for slot in &self.slots {
-            match slot.unwrap(password.expose().as_bytes(), &self.repository) {
-                Ok(Some(master)) => return self.open_keyring(&master).map(Some),
-                Ok(None) => tried = true,
-                Err(reason) => refused = Some(reason),
-            }
-        }
-        refused.filter(|_| !tried).map_or(Ok(None), Err)
+        let unlocked = self.unlock_with(&Secret::Password(password.clone()))?;
+        Ok(unlocked.map(|unlocked| unlocked.keyring))
     }
 
     /// The file's bytes.
@@ -158,7 +147,18 @@ impl Descriptor {
         format!("filbert-{}-{id}.json", self.generation)
     }
 
-    fn open_keyring(&self, master: &SecretKey) -> Result<Keyring, FormatError> {
+    /// Seals the key ring and signs the whole.
+    pub(super) fn seal(&mut self, master: &SecretKey, keyring: &Keyring) -> Result<(), FormatError> {
+        let payload = Payload { msg: &keyring.to_bytes(), aad: self.repository.as_bytes() };
+        self.keyring = self
+            .keyring_cipher(master)
+            .encrypt(&Nonce::from([0; 12]), payload)
+            .map_err(|_| FormatError::Unwritable("the key ring could not be sealed"))?;
+        self.mac = self.compute_mac(master)?;
+        Ok(())
+    }
+
+    pub(super) fn open_keyring(&self, master: &SecretKey) -> Result<Keyring, FormatError> {
         let mac = self.compute_mac(master)?;
         if !bool::from(mac.ct_eq(&self.mac)) {
             return Err(FormatError::Unsealed);

@@ -15,9 +15,11 @@ pub mod names;
 pub mod pack;
 pub mod padding;
 pub mod record;
+pub mod recovery_key;
 pub mod seal;
 pub mod slot;
 pub mod squeeze;
+pub mod unlock;
 
 pub use error::FormatError;
 

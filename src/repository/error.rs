@@ -1,7 +1,9 @@
 //! What can go wrong with a repository.
 
 use crate::format::FormatError;
+use crate::format::recovery_key::KeyFault;
 use crate::format::slot::WrapError;
+use crate::format::unlock::Secret;
 use crate::model::entropy::EntropyError;
 use crate::state::StateError;
 use crate::store::{ErrorKind, StoreError};
@@ -37,6 +39,15 @@ pub enum RepositoryError {
          accepted)"
     )]
     WrongPassword(String),
+    /// The recovery key opens no slot.
+    #[error(
+        "the recovery key does not open the repository at {0}: it is of another repository, or it ended when a \
+         newer kit was proven (the server's own password was accepted)"
+    )]
+    WrongRecoveryKey(String),
+    /// A mistake in a recovery key.
+    #[error("this is no recovery key as it stands on the kit, nor a password of the repository: {0}")]
+    MistypedRecoveryKey(KeyFault),
     /// An object cannot be read as what it should be.
     #[error("{object} cannot be used: {reason}")]
     Damaged {
@@ -100,6 +111,15 @@ impl RepositoryError {
             RepositoryError::Damaged { .. } | RepositoryError::MissingChunk(_) => true,
             RepositoryError::Store(error) => matches!(error.kind, ErrorKind::NotFound | ErrorKind::Corrupt),
             _ => false,
+        }
+    }
+
+    /// `secret` opened nothing at `address`.
+    pub(super) fn refused(secret: &Secret, address: String) -> Self {
+        match secret {
+            Secret::Password(_) => RepositoryError::WrongPassword(address),
+            Secret::RecoveryKey(_) => RepositoryError::WrongRecoveryKey(address),
+            Secret::Doubtful(_, fault) => RepositoryError::MistypedRecoveryKey(fault.clone()),
         }
     }
 

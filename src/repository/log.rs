@@ -147,6 +147,21 @@ impl Repository {
         Ok(self.records_in(&folders)?.into_iter().map(|(folder, name, _)| (folder, name)).collect())
     }
 
+    /// Numbered folder and name of the newest snapshot that a listing showed.
+    pub(super) fn newest_listed_snapshot(&self) -> Result<Option<(u32, RecordName)>, RepositoryError> {
+        let row: Option<(u32, i64, Vec<u8>)> =
+            self.state().read("find the newest snapshot", |connection| {
+                let sql = "SELECT folder, time_ms, object FROM records WHERE kind = 'snapshot'
+                       ORDER BY time_ms DESC, object DESC LIMIT 1";
+                let mut select = connection.prepare_cached(sql)?;
+                select.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+            })?;
+        let named = |(folder, time, object): (u32, i64, Vec<u8>)| {
+            Some((folder, record_name(time, "snapshot", &object)?))
+        };
+        Ok(row.and_then(named))
+    }
+
     async fn list_log(&self) -> Result<Vec<Folder>, RepositoryError> {
         match self.state().meta_number(Meta::LogFolder)? {
             Some(folder) => self.list_from(folder as u32).await,

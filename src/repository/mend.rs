@@ -17,12 +17,20 @@ impl Repository {
     }
 
     /// Asks for the descriptor: something that should be there is not. Without it the repository is
-    /// another one now, or none. The kept descriptor stays: it may be the last copy of the keys.
+    /// another one now, or none; unless a later one stands, for another machine changed the keys. The kept
+    /// descriptor stays: it may be the last copy of the keys.
     pub(super) async fn descriptor_stands(&self) -> Result<(), RepositoryError> {
         let name = self.descriptor_name()?;
         match self.store().size(&name).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Err(RepositoryError::NoRepository(self.store().address())),
+            Err(error) if error.is_not_found() => {
+                let listing = self.store().list("").await;
+                match listing {
+                    Ok(listing) if self.is_succeeded(&listing).await? => Ok(()),
+                    Err(error) if !error.is_not_found() => Err(error.into()),
+                    _ => Err(RepositoryError::NoRepository(self.store().address())),
+                }
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -187,6 +187,17 @@ impl Repository {
             .map_err(|reason| RepositoryError::damaged(path, reason))
     }
 
+    /// Lists the log and reads the newest snapshot's record: proof that keys and content belong together,
+    /// for the price of two or three requests. None where there is no snapshot.
+    pub async fn read_newest_snapshot(&self) -> Result<Option<RecordName>, RepositoryError> {
+        self.look().await?;
+        let newest = self.newest_listed_snapshot()?;
+        if let Some((folder, name)) = newest {
+            self.reread_record(folder, &name).await?;
+        }
+        Ok(newest.map(|(_, name)| name))
+    }
+
     async fn get_record(&self, path: &str, name: &RecordName) -> Result<Bytes, StoreError> {
         get_right(self.store(), path, MAX_RECORD_BYTES, |bytes| object_id(bytes) == name.object).await
     }

@@ -14,6 +14,8 @@ pub struct Cli {
     pub repository: String,
     pub password: String,
     pub webdav_password: String,
+    /// In place of the encryption password: the variable `FILBERT_RECOVERY_KEY` alone.
+    pub recovery_key: Option<String>,
 }
 
 /// What a call came to.
@@ -30,6 +32,7 @@ impl Cli {
             repository: repository.into(),
             password: ENCRYPTION_PASSWORD.to_owned(),
             webdav_password: PASSWORD.to_owned(),
+            recovery_key: None,
         }
     }
 
@@ -49,12 +52,15 @@ impl Cli {
             .env("FILBERT_REPOSITORY", &self.repository)
             .env("FILBERT_WEBDAV_USER", USER)
             .env("FILBERT_WEBDAV_PASSWORD", &self.webdav_password)
-            .env("FILBERT_PASSWORD", &self.password)
             .env("FILBERT_STATE_DIR", self.home.path().join("state"))
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        match &self.recovery_key {
+            Some(key) => command.env("FILBERT_RECOVERY_KEY", key),
+            None => command.env("FILBERT_PASSWORD", &self.password),
+        };
         command
     }
 
@@ -78,7 +84,7 @@ impl Cli {
     fn ran(&self, output: Output) -> Ran {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        for secret in [&self.password, &self.webdav_password] {
+        for secret in [&self.password, &self.webdav_password].into_iter().chain(&self.recovery_key) {
             assert!(!out.contains(secret.as_str()) && !err.contains(secret.as_str()), "a secret: {out}{err}");
         }
         Ran { code: output.status.code(), out, err }

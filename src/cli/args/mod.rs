@@ -1,9 +1,11 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
+mod kit;
 mod restore;
 mod snapshots;
 
+pub(super) use kit::*;
 pub(super) use restore::*;
 pub(super) use snapshots::*;
 
@@ -17,7 +19,8 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "filbert", version, propagate_version = true, subcommand_required = true)]
 #[command(after_help = "Passwords come from FILBERT_PASSWORD and FILBERT_WEBDAV_PASSWORD, each also as \
-..._FILE or ..._COMMAND, from the settings, or from a prompt.\n\
+..._FILE or ..._COMMAND, from the settings, or from a prompt. A recovery key is taken in place of the encryption password; `kit --check` takes it from \
+FILBERT_RECOVERY_KEY in the same ways.\n\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some files could not be read, did not fit the limits, or were left alone, \
 10 no repository there, 11 the set is being backed up or the target restored into already, 12 wrong encryption password, \
 130 interrupted.")]
@@ -96,6 +99,8 @@ pub(in crate::cli) enum Command {
     Rollback(RollbackArguments),
     /// Check that everything is there and whole
     Check(CheckArguments),
+    /// Make a recovery kit, which opens the repository without the password, or prove one
+    Kit(KitArguments),
     /// Tell what a backup, a restore or a check will cost, and do not do it
     Plan(PlanArguments),
     /// Show the main job on a WebDAV server of its own

@@ -1,0 +1,172 @@
+//! The kit as a page: one file without scripts and without anything to be fetched, which prints on
+//! one sheet.
+
+use super::content::Kit;
+use super::error::KitError;
+use super::text::{facts, steps};
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use zeroize::Zeroizing;
+
+const ROOM: usize = 128 * 1024;
+
+const HEAD: &str = r#"<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Recovery kit</title>
+<style>
+body { font: 10.5pt/1.35 sans-serif; color: #000; background: #fff; max-width: 19cm; margin: 1cm auto; padding: 0 .5cm }
+h1 { font-size: 17pt; margin: 0 0 .3cm } h2 { font-size: 12pt; margin: .45cm 0 .15cm }
+p { margin: .15cm 0 } code, pre, .key td { font-family: monospace }
+table.facts { border-collapse: collapse } .facts th { text-align: left; padding: .05cm .5cm .05cm 0; vertical-align: top }
+.facts td { overflow-wrap: anywhere }
+.box { display: flex; gap: .7cm; align-items: center; border: 1.5pt solid #000; padding: .35cm }
+.box svg { width: 4.2cm; height: 4.2cm; flex: none }
+.key { border-spacing: .35cm .1cm } .key td { font-size: 15pt; letter-spacing: .06em }
+.key th { font-size: 8pt; font-weight: normal }
+ol { margin: .1cm 0; padding-left: .6cm } li { margin: .1cm 0 }
+pre { margin: .05cm 0 .05cm .3cm; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 9pt }
+@page { size: A4; margin: 1.2cm } @media print { body { margin: 0; padding: 0; max-width: none } .box, li { break-inside: avoid } }
+</style></head><body>
+<h1>Recovery kit of an encrypted backup</h1>
+<p>With this sheet, the password of the server and any computer, everything that was backed up with filbert can be had
+again. <b>Whoever finds it and can reach the server can read everything.</b> Keep it in a safe place, not beside the
+backup and not on the computer that is backed up.</p>
+"#;
+
+const HOW_TO_TYPE: &str = "<p>Scan the code, or type <code>filbert1</code> and then the groups in the order of their \
+numbers. Upper or lower case, spaces and dashes do not matter. There is no 1, b, i or o in the groups. The fifth \
+character of each group checks it: a slip is noticed, and told where it is.</p>\n";
+
+/// The page.
+pub(super) fn render(kit: &Kit) -> Result<Zeroizing<String>, KitError> {
+    let mut page = Zeroizing::new(String::with_capacity(ROOM));
+    page.push_str(HEAD);
+    page.push_str("<table class=\"facts\">\n");
+    for (name, value) in facts(kit) {
+        page.push_str(&format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(&value)));
+    }
+    page.push_str(
+        "</table>\n<h2>Recovery key, in place of the encryption password</h2>\n<div class=\"box\">",
+    );
+    page.push_str(&qr(kit)?);
+    page.push_str("<table class=\"key\">\n<tr><td colspan=\"4\">filbert1</td></tr>\n");
+    for (row, groups) in kit.key.groups().chunks(4).enumerate() {
+        page.push_str("<tr>");
+        (1..=groups.len()).for_each(|at| page.push_str(&format!("<th>{}</th>", row * 4 + at)));
+        page.push_str("</tr>\n<tr>");
+        for group in groups {
+            page.push_str("<td>");
+            page.push_str(group.expose());
+            page.push_str("</td>");
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table></div>\n");
+    page.push_str(HOW_TO_TYPE);
+    page.push_str("<h2>On an empty machine</h2>\n<ol>\n");
+    for step in steps(kit) {
+        page.push_str(&format!(
+            "<li>{}\n<pre>{}</pre></li>\n",
+            escaped(&step.words),
+            escaped(&step.commands.join("\n"))
+        ));
+    }
+    page.push_str("</ol>\n</body></html>\n");
+    Ok(page)
+}
+
+/// The key as one text, in capitals, for which a code has a denser form.
+fn qr(kit: &Kit) -> Result<Zeroizing<String>, KitError> {
+    let text = Zeroizing::new(kit.key.text().expose().to_ascii_uppercase());
+    let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::Q);
+    let code = code.map_err(|error| KitError::Qr(error.to_string()))?;
+    let drawn = Zeroizing::new(code.render::<svg::Color<'_>>().build());
+    // Within a page a declaration has no place.
+    let svg = drawn.find("<svg").and_then(|at| drawn.get(at..)).unwrap_or_default();
+    Ok(Zeroizing::new(svg.to_owned()))
+}
+
+/// Text as text, whatever is in it.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LastRecord, SetLine, text};
+    use super::*;
+    use crate::format::recovery_key::RecoveryKey;
+    use crate::model::entropy::SystemEntropy;
+
+    fn kit() -> Kit {
+        Kit {
+            address: "https://dav.example.org/<backup>&co".to_owned(),
+            user: Some("\"me\"".to_owned()),
+            repository: "ab".repeat(16),
+            made: "2026-11-20T12:00:00Z".to_owned(),
+            program: "filbert 0.1.0".to_owned(),
+            generation: Some(3),
+            key: RecoveryKey::generate(&SystemEntropy).unwrap(),
+            last_record: Some(LastRecord { hash: "cd".repeat(32), time: "2026-11-19T12:00:00Z".to_owned() }),
+            newest_snapshot: Some("3f2a91c0".to_owned()),
+            sets: vec![SetLine {
+                shown: "<script>alert(1)</script>".to_owned(),
+                restore: "filbert restore".to_owned(),
+            }],
+            more_sets: 2,
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_page_is_taken_for_markup_or_fetched() {
+        let kit = kit();
+        let page = render(&kit).unwrap();
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;") && !page.contains("<script"));
+        assert!(
+            page.contains("https://dav.example.org/&lt;backup&gt;&amp;co") && page.contains("&quot;me&quot;")
+        );
+        for fetched in ["src=", "href=", "url(", "@import", "<link", "<?xml"] {
+            assert!(!page.contains(fetched), "{fetched}");
+        }
+        assert!(page.contains("<svg") && page.len() < ROOM);
+    }
+
+    #[test]
+    fn page_and_text_tell_the_same() {
+        let kit = kit();
+        let (page, text) = (render(&kit).unwrap(), text::render(&kit));
+        let groups = kit.key.groups();
+        for said in groups.iter().map(|group| group.expose()).chain([
+            "generation 3",
+            &kit.repository,
+            "2026-11-19",
+            "3f2a91c0",
+            "and 2 more",
+            "filbert kit --check",
+        ]) {
+            assert!(page.contains(said) && text.contains(said), "{said}");
+        }
+        // What stands in the text from the prefix on is a key when it is typed without the numbers.
+        let typed: String = text
+            .lines()
+            .skip_while(|line| line.trim() != "filbert1")
+            .take(5)
+            .filter(|line| !line.contains('('))
+            .collect();
+        assert_eq!(RecoveryKey::parse(&typed), Ok(kit.key));
+    }
+}
