@@ -9,10 +9,12 @@ pub mod lock;
 pub mod meta;
 pub mod objects;
 mod schema;
+pub mod scratch;
 pub mod spool;
 
 pub use error::StateError;
 pub use ledger::Ledger;
+pub use scratch::Scratch;
 pub use spool::Spool;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
