@@ -81,6 +81,7 @@ pub(super) fn walk_options(options: &BackupOptions, chosen: &Chosen) -> WalkOpti
     WalkOptions {
         exclude_caches: options.exclude_caches,
         one_file_system: chosen.one_file_system,
+        databases: options.databases,
         skip: options.skip.clone(),
     }
 }

@@ -4,6 +4,7 @@ mod allowance;
 mod before;
 mod begun;
 mod content;
+mod databases;
 mod error;
 mod limits;
 mod list;

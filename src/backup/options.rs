@@ -37,6 +37,8 @@ pub struct BackupOptions {
     pub ignore_inode: bool,
     /// Of folders marked by `CACHEDIR.TAG` keep only folder and tag.
     pub exclude_caches: bool,
+    /// Store a consistent copy of each SQLite database that is in use, in place of its files.
+    pub databases: bool,
     /// Folders to leave out whole: the tool's own state, a local repository.
     pub skip: Vec<PathBuf>,
     /// Labels of the snapshot.
@@ -66,6 +68,7 @@ impl BackupOptions {
             one_file_system: false,
             ignore_inode: false,
             exclude_caches: true,
+            databases: true,
             skip: Vec::new(),
             tags: Vec::new(),
             description: None,
@@ -90,6 +93,8 @@ pub struct BackupOutcome {
     pub tally: Tally,
     /// Bytes read from files.
     pub bytes_read: u64,
+    /// Databases in use that were copied.
+    pub databases: u64,
     /// Requests and bytes of this run.
     pub traffic: TrafficCount,
     /// What could not be backed up; at most [`crate::format::record::snapshot::MAX_PROBLEMS`].

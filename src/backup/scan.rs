@@ -4,6 +4,7 @@
 
 use super::BackupError;
 use super::content::ContentReader;
+use super::databases::Databases;
 use super::sink::ChunkSink;
 use super::take::{LinkedContent, Taken};
 use crate::files::walk::{WalkError, Walked};
@@ -43,6 +44,8 @@ pub(super) struct Scanned {
     pub(super) differs: bool,
     pub(super) tally: Tally,
     pub(super) bytes_read: u64,
+    /// Databases in use that were copied.
+    pub(super) databases: u64,
     pub(super) problems: Vec<Problem>,
     pub(super) problem_count: u64,
     /// What was not sent, for the run may not spend more.
@@ -62,6 +65,8 @@ pub(super) struct Scan<'a> {
     vanished_folder: Option<EntryPath>,
     /// Content of files with several names, by device and inode.
     pub(super) linked: HashMap<(u64, u64), LinkedContent>,
+    /// None where files of databases are files as any others.
+    pub(super) databases: Option<Databases>,
     /// In a run with limits: what was read before this pass, in which no content is read.
     pub(super) read_before: Option<HashMap<EntryPath, Taken>>,
     pub(super) found: Scanned,
@@ -85,6 +90,7 @@ impl<'a> Scan<'a> {
             removed: None,
             vanished_folder: None,
             linked: HashMap::new(),
+            databases: None,
             read_before: None,
             found: Scanned::default(),
         }
@@ -136,11 +142,14 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn walked(&mut self, walked: Walked, last: Option<Merged>) -> Result<(), BackupError> {
-        if self.vanished_folder.as_ref().is_some_and(|folder| walked.path.below(folder).is_some()) {
+    fn walked(&mut self, mut walked: Walked, last: Option<Merged>) -> Result<(), BackupError> {
+        let vanished =
+            self.vanished_folder.as_ref().is_some_and(|folder| walked.path.below(folder).is_some());
+        if vanished || self.is_part_of_copy(&walked) {
             return last.map_or(Ok(()), |merged| self.gone(&merged));
         }
         let last_entry = last.as_ref().and_then(Merged::now);
+        self.tell_database(&mut walked, last_entry);
         let is_unchanged = self.is_unchanged(last_entry, &walked)?;
         let unchanged = last_entry.filter(|_| is_unchanged);
         // What lies below something noted as gone must be put again to be there.

@@ -4,6 +4,7 @@ use super::allowance::{Allowance, Fixed};
 use super::before::Before;
 use super::begun::{self, Begun};
 use super::content::ContentReader;
+use super::databases::Databases;
 use super::list::List;
 use super::ration::RationedWriter;
 use super::scan::{Scan, ScanOptions, Scanned};
@@ -336,10 +337,15 @@ impl BackupService {
             ignore_inode: options.ignore_inode,
             cancel: options.cancel.clone(),
         };
+        let databases = match options.databases {
+            true => Some(Databases::new(self.repository.state().scratch()?, options.cancel.clone())),
+            false => None,
+        };
         let blocks = self.repository.state().spool();
         let scanning = tokio::task::spawn_blocking(move || {
             let mut scan = Scan::new(scan_options, reader, &mut sink, clock, observer);
             scan.found.blocks = blocks;
+            scan.databases = databases;
             let read = first.map_or(Ok(()), |(walk, known)| scan.read_by_worth(walk, known));
             // What was read above took its time: the list is of what lies there now.
             let scanned = read.and_then(|()| match begun.map_or_else(|| WalkAhead::start(walk), Ok) {
@@ -393,6 +399,7 @@ pub(super) fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKi
         },
         tally: scanned.tally,
         bytes_read: scanned.bytes_read,
+        databases: scanned.databases,
         traffic: TrafficCount::default(),
         problems,
         problem_count,

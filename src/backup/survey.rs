@@ -4,6 +4,7 @@
 use super::BackupError;
 use super::scan::{Scan, catch_up_to};
 use super::take::Taken;
+use crate::files::database::Beside;
 use crate::files::metadata::{mtime, same};
 use crate::files::walk::{Walk, Walked};
 use crate::format::entries::{Merged, Now};
@@ -13,6 +14,7 @@ use crate::model::entry::{Entry, Node};
 use crate::model::path::EntryPath;
 use crate::model::time::Timestamp;
 use crate::repository::RepositoryError;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -38,11 +40,18 @@ struct Wanted {
     disk_path: PathBuf,
     changed: Timestamp,
     bytes: u64,
+    /// Bytes of the logs of a database that is in use; else none.
+    log_bytes: u64,
     /// Device and inode of a file with several names.
     shared: Option<(u64, u64)>,
 }
 
 impl Wanted {
+    fn new(path: EntryPath, disk_path: PathBuf, found: &Metadata) -> Self {
+        let shared = (found.nlink() > 1).then(|| (found.dev(), found.ino()));
+        Self { path, disk_path, changed: mtime(found), bytes: found.len(), log_bytes: 0, shared }
+    }
+
     /// What it takes in the list of files, about.
     fn place(&self) -> u64 {
         ENTRY_BYTES + self.path.as_bytes().len() as u64 + (self.bytes / MEAN_CHUNK_BYTES) * PIECE_BYTES
@@ -83,7 +92,9 @@ impl Scan<'_> {
         if !self.sink.fits() {
             return Err(BackupError::LimitsTooSmall);
         }
-        let bytes = wanted.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+        // A copy is no larger than file and log, and hardly ever larger than the file.
+        let most = |file: &Wanted| file.bytes.saturating_add(file.log_bytes);
+        let bytes = wanted.iter().map(most).fold(0, u64::saturating_add);
         let places = wanted.iter().map(Wanted::place).fold(0, u64::saturating_add);
         self.sink.list_grows(places);
         if self.sink.covers(bytes, wanted.len() as u64) {
@@ -116,6 +127,10 @@ impl Scan<'_> {
             batch.sort_by(|one, other| one.path.cmp(&other.path));
             for file in batch {
                 self.read_wanted(file, &mut reading)?;
+                for (path, disk_path) in self.passed_over() {
+                    let Ok(found) = disk_path.symlink_metadata() else { continue };
+                    self.read_wanted(Wanted::new(path, disk_path, &found), &mut reading)?;
+                }
             }
         }
         Ok(())
@@ -135,7 +150,7 @@ impl Scan<'_> {
             return Ok(());
         }
         let listed = file.place();
-        let Wanted { path, disk_path, .. } = file;
+        let Wanted { path, disk_path, log_bytes, .. } = file;
         let Ok(metadata) = disk_path.symlink_metadata() else { return Ok(()) };
         if !metadata.is_file() {
             return Ok(());
@@ -148,7 +163,8 @@ impl Scan<'_> {
             return Ok(());
         }
         self.sink.only_known(reading.full && !may_fit);
-        let taken = self.take_file(Walked { path: path.clone(), disk_path, metadata });
+        let beside = (log_bytes > 0).then(|| Beside::look(&disk_path)).flatten().map(Box::new);
+        let taken = self.take_file(Walked { path: path.clone(), disk_path, metadata, beside });
         self.sink.only_known(false);
         self.sink.list_shrinks(listed);
         let taken = taken?;
@@ -199,7 +215,7 @@ impl Scan<'_> {
                 return Err(RepositoryError::Cancelled.into());
             }
             // What cannot be walked is told by the second pass; its problem is in the record.
-            let Ok(walked) = walked else {
+            let Ok(mut walked) = walked else {
                 list_bytes += 1024;
                 continue;
             };
@@ -207,7 +223,12 @@ impl Scan<'_> {
                 list_bytes += gone(merged);
                 Ok(())
             })?;
+            if self.is_part_of_copy(&walked) {
+                list_bytes += last.as_ref().map_or(0, gone);
+                continue;
+            }
             let last_entry = last.as_ref().and_then(Merged::now);
+            self.tell_database(&mut walked, last_entry);
             let unchanged = self.is_unchanged(last_entry, &walked)?;
             let as_base = last.as_ref().is_some_and(|last| last.now == Now::AsBase);
             if let Some(entry) = last_entry
@@ -218,14 +239,12 @@ impl Scan<'_> {
             let path_bytes = walked.path.as_bytes().len() as u64;
             if !unchanged && walked.metadata.is_file() {
                 name_bytes += path_bytes + 8;
-                wanted.push(Wanted {
-                    changed: mtime(&walked.metadata),
-                    bytes: walked.metadata.len(),
-                    shared: (walked.metadata.nlink() > 1)
-                        .then(|| (walked.metadata.dev(), walked.metadata.ino())),
-                    path: walked.path,
-                    disk_path: walked.disk_path,
-                });
+                let mut file = Wanted::new(walked.path, walked.disk_path, &walked.metadata);
+                if let Some(beside) = &walked.beside {
+                    file.changed = beside.times(&walked.metadata).0;
+                    file.log_bytes = beside.bytes();
+                }
+                wanted.push(file);
             } else if !unchanged {
                 let target = if walked.metadata.is_symlink() { walked.metadata.len() } else { 0 };
                 list_bytes += ENTRY_BYTES + path_bytes + target;
@@ -247,7 +266,12 @@ impl Scan<'_> {
     ) -> Result<bool, RepositoryError> {
         let Some(entry) = last else { return Ok(false) };
         let is_file = matches!(entry.node, Node::File(_));
-        Ok(same(entry, &walked.metadata, self.options.ignore_inode)
+        let (now, ignore_inode) = (&walked.metadata, self.options.ignore_inode);
+        let is_same = match &walked.beside {
+            Some(beside) => beside.same(entry, now, ignore_inode),
+            None => same(entry, now, ignore_inode),
+        };
+        Ok(is_same
             && !(self.options.read_all && is_file)
             && (!self.options.check_chunks || self.has_all_chunks(entry)?))
     }

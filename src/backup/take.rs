@@ -78,6 +78,9 @@ impl Scan<'_> {
         loop {
             // Before it is opened: a change right after that may not show in the times.
             let read_at = self.clock.now();
+            if let Some(copied) = self.take_database(&walked, attempt > 1, read_at)? {
+                return Ok(copied);
+            }
             let FileRead { content, metadata, xattrs, changed, racy } = match self.read(&walked) {
                 Ok(read) => read,
                 Err(ContentError::Repository(error)) => return Err(error.into()),
@@ -117,7 +120,7 @@ impl Scan<'_> {
                 self.problem(shown(&walked), problem.to_string());
             }
             // What was read under another name was read then and not now.
-            meta.racy = changed || racy || is_racy(&meta, read_at);
+            meta.racy = changed || racy || is_racy(&meta, read_at) || self.is_taken_as_it_is(&walked.path);
             if changed {
                 let message = "it changed each time while it was read: what is stored may be of two \
                                moments; it is read again next time";

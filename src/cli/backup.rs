@@ -32,6 +32,7 @@ struct Summary<'a> {
     files_unmodified: u64,
     files_removed: u64,
     bytes_read: u64,
+    databases: u64,
     bytes_added: u64,
     bytes_sent: u64,
     bytes_received: u64,
@@ -165,6 +166,7 @@ pub(super) fn options(
         one_file_system: wish.one_file_system || set.one_file_system,
         ignore_inode: wish.ignore_inode || set.ignore_inode,
         exclude_caches: !wish.no_cachedir_tag,
+        databases: !wish.no_sqlite && set.sqlite.unwrap_or(true),
         skip: destination.own_folders(),
         tags: joined(&set.tags, &wish.tags),
         description: wish.description.clone().or_else(|| set.description.clone()),
@@ -192,6 +194,7 @@ fn summary<'a>(
         files_unmodified: outcome.tally.files_unmodified,
         files_removed: outcome.tally.files_removed,
         bytes_read: outcome.bytes_read,
+        databases: outcome.databases,
         bytes_added: outcome.tally.bytes_added,
         bytes_sent: traffic.bytes_up,
         bytes_received: traffic.bytes_down,
@@ -224,6 +227,10 @@ fn tell(
         tally.files_removed,
         size(tally.bytes)
     ));
+    if outcome.databases > 0 {
+        let databases = counted(outcome.databases, "database");
+        output.summary(&format!("  copied {databases} in use"));
+    }
     let new = if dry_run {
         format!("{} new", size(tally.bytes_added))
     } else {

@@ -43,6 +43,7 @@ fn count(options: &BackupOptions, stop: &Cancel) -> Option<(u64, u64)> {
     let filter = Arc::new(Filter::new(&options.includes, &options.excludes).ok()?);
     let walk_options = WalkOptions {
         exclude_caches: options.exclude_caches,
+        databases: false,
         one_file_system: options.one_file_system,
         skip: options.skip.clone(),
     };

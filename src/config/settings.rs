@@ -101,6 +101,8 @@ pub struct SetSettings {
     /// A changed inode number alone is no change.
     #[serde(default)]
     pub ignore_inode: bool,
+    /// Whether SQLite databases that are in use are stored as consistent copies; they are without it.
+    pub sqlite: Option<bool>,
     /// Labels of its snapshots.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -239,6 +241,14 @@ mod tests {
         assert!(error.contains("line 3") && error.contains("from 1 to 19"), "{error}");
         let error = parse("repository = 'nope'\n").unwrap_err().to_string();
         assert!(error.contains("[repositories.nope]"), "{error}");
+    }
+
+    #[test]
+    fn a_set_may_say_that_databases_are_files_as_any_others() {
+        let settings =
+            parse("[sets.a]\nsources = ['x']\nsqlite = false\n[sets.b]\nsources = ['y']\n").unwrap();
+        let said = |name| settings.set(name).unwrap().sqlite;
+        assert_eq!((said("a"), said("b")), (Some(false), None));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Walks sources in the order of stored paths, with one `lstat` an entry, leaving out what is not
 //! wanted without looking into it.
 
+mod entries;
+
+use super::database::{Beside, LEAST_BYTES};
 use super::filter::{Decision, Filter};
 use super::selection::Waiting;
 use super::source::Source;
 use crate::model::path::{EntryPath, PathError, display_bytes};
+use entries::Entries;
 use std::collections::{HashSet, VecDeque};
 use std::fs::Metadata;
 use std::io;
@@ -12,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkdir::{DirEntry, IntoIter, WalkDir};
+use walkdir::DirEntry;
 
 /// The name of the file that marks a folder as a cache, and how such a file begins.
 /// <https://bford.info/cachedir/>
@@ -26,6 +30,8 @@ pub struct WalkOptions {
     pub exclude_caches: bool,
     /// Do not go into other file systems than that of each source; mount points show empty.
     pub one_file_system: bool,
+    /// Look for logs of databases beside files.
+    pub databases: bool,
     /// Folders left out whole: the tool's own state, a local repository. Those missing at the
     /// start of the walk are ignored.
     pub skip: Vec<PathBuf>,
@@ -40,6 +46,9 @@ pub struct Walked {
     pub disk_path: PathBuf,
     /// What `lstat` says.
     pub metadata: Metadata,
+    /// Of a regular file: what lies beside it as a database's logs do, by name. Those that the
+    /// filter leaves out are found as well.
+    pub beside: Option<Box<Beside>>,
 }
 
 /// Something that could not be walked; the walk goes on.
@@ -98,9 +107,7 @@ pub struct Walk {
 /// The walk of one source.
 struct Level {
     source: Source,
-    entries: IntoIter,
-    /// An entry that has to wait since another source comes before it.
-    held: Option<DirEntry>,
+    entries: Entries,
     /// What was decided about the folder at each depth of the way to the present entry.
     decided: Vec<Decision>,
     above: Decision,
@@ -124,15 +131,14 @@ impl Walk {
             Some(at) => self.filter.decide_alone(&relative[..at], true),
             None => self.filter.decide_alone(b"", true),
         };
-        let entries = WalkDir::new(&source.walk_root).follow_root_links(false).sort_by_file_name();
-        let entries = entries.into_iter();
-        self.levels.push(Level { source, entries, held: None, decided: Vec::new(), above, device: 0 });
+        let entries = Entries::below(&source.walk_root);
+        self.levels.push(Level { source, entries, decided: Vec::new(), above, device: 0 });
     }
 
     /// Handles the next entry of the innermost source; false at its end.
     fn step(&mut self) -> bool {
         let Some(level) = self.levels.last_mut() else { return false };
-        let entry = match level.held.take().map(Ok).or_else(|| level.entries.next()) {
+        let entry = match level.entries.next() {
             None => return false,
             Some(Err(error)) => {
                 self.ready.push_back(Err(failure(error)));
@@ -153,7 +159,7 @@ impl Walk {
             && let Some(inner) = self.upcoming.pop_front()
         {
             if inner.path != path {
-                level.held = Some(entry);
+                level.entries.put_back(entry);
             } else if entry.file_type().is_dir() {
                 level.entries.skip_current_dir();
             }
@@ -194,6 +200,8 @@ impl Walk {
             }
         };
         let disk_path = entry.into_path();
+        let may_be_database = self.options.databases && metadata.is_file() && metadata.len() >= LEAST_BYTES;
+        let beside = may_be_database.then(|| level.entries.beside(&disk_path, depth)).flatten();
         let mut tag = None;
         if listed_as_folder {
             level.decided.push(decision);
@@ -211,7 +219,7 @@ impl Walk {
                 tag = self.tag_of(&path, &disk_path, decision);
             }
         }
-        self.keep(Walked { path, disk_path, metadata }, decision);
+        self.keep(Walked { path, disk_path, metadata, beside }, decision);
         if let Some(tag) = tag {
             self.keep(tag, Decision::Included);
         }
@@ -234,7 +242,7 @@ impl Walk {
         let metadata = disk_path.symlink_metadata().ok()?;
         let relative = path.below(&self.root)?;
         let wanted = self.filter.decide(relative, false, parent) == Decision::Included;
-        wanted.then_some(Walked { path, disk_path, metadata })
+        wanted.then_some(Walked { path, disk_path, metadata, beside: None })
     }
 }
 

@@ -44,6 +44,11 @@ pub enum Event<'a> {
         /// What was done with it.
         action: FileAction,
     },
+    /// A database that is in use was copied, and the copy read.
+    DatabaseCopied {
+        /// Its path, fit for a terminal.
+        path: &'a str,
+    },
     /// Object bytes sent to or received from the store since the last such event.
     Transferred {
         /// Bytes sent.

@@ -7,6 +7,7 @@ mod error;
 mod estimate;
 mod fetch;
 mod fill;
+mod logs;
 mod options;
 mod places;
 mod plan;

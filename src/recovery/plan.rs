@@ -4,6 +4,7 @@
 use super::batch::{Batch, There, WantedFiles};
 use super::changes::{Changes, was_noted};
 use super::compare::Comparer;
+use super::logs::StrayLogs;
 use super::places::{At, Places, Spot};
 use super::removal::{Removals, Removing};
 use super::report::Report;
@@ -32,6 +33,7 @@ pub(super) struct LateLink {
 pub(super) struct Leftover {
     pub(super) links: Vec<LateLink>,
     pub(super) removals: Removals,
+    pub(super) logs: StrayLogs,
 }
 
 pub(super) struct Planner {
@@ -47,6 +49,7 @@ pub(super) struct Planner {
     /// The last folder that was made: nothing lies below it but what this restore puts there.
     made: Option<Spot>,
     removals: Removals,
+    logs: StrayLogs,
     /// Where what will change is gathered, in a dry run for that.
     changes: Option<Arc<Changes>>,
 }
@@ -71,6 +74,7 @@ impl Planner {
             wanted: WantedFiles::default(),
             made: None,
             removals: Removals::default(),
+            logs: StrayLogs::default(),
             changes,
         }
     }
@@ -109,7 +113,10 @@ impl Planner {
             return Err(RecoveryError::NothingSelected { snapshot: options.snapshot.id.short() });
         }
         hand_on(self.take_batch()?)?;
-        Ok(Leftover { links: self.late_links, removals: self.removals })
+        if let Some(changes) = &self.changes {
+            self.logs.note(&places, changes);
+        }
+        Ok(Leftover { links: self.late_links, removals: self.removals, logs: self.logs })
     }
 
     /// Folders above the sources come with what is below them, and have a place only where all goes
@@ -156,8 +163,12 @@ impl Planner {
         if let Node::Folder = entry.node {
             return self.folder(at, entry.meta, existing);
         }
+        self.logs.is_wanted(at);
         if let Node::File(content) = &entry.node {
             self.report.selected(content.size);
+            if !at.relative.is_empty() && !self.is_new_below(at) {
+                self.logs.look_beside(&self.places, at);
+            }
         }
         if at.relative.is_empty() {
             return Ok(());

@@ -89,7 +89,7 @@ pub(super) struct Removing<'r> {
 
 impl Removing<'_> {
     /// Removes these, the deepest first.
-    fn remove(&self, spots: Vec<Spot>) -> Result<(), RecoveryError> {
+    pub(super) fn remove(&self, spots: Vec<Spot>) -> Result<(), RecoveryError> {
         for spot in spots.into_iter().rev() {
             let at = spot.at();
             let removed = match spot.relative.is_empty() {
@@ -138,6 +138,7 @@ fn beside(
     let wanted = Filter::new(&options.includes, &options.excludes)?;
     let walk_options = WalkOptions {
         exclude_caches: true,
+        databases: false,
         one_file_system: head.one_file_system,
         skip: options.skip.clone(),
     };

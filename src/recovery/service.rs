@@ -179,9 +179,11 @@ fn finish(
     report: &Report,
 ) -> Result<(), RecoveryError> {
     leftover.links.iter().for_each(|link| make_link(places, link, report));
+    let removing = Removing { repository, options, places, report };
+    leftover.logs.finish(&removing, report)?;
     let is_whole = report.outcome().is_whole();
     match is_whole || leftover.removals.is_empty() {
-        true => leftover.removals.finish(&Removing { repository, options, places, report })?,
+        true => leftover.removals.finish(&removing)?,
         false => report.tell(Event::Notice(
             "nothing was removed, since not everything could be restored: restore once more when that is mended",
         )),

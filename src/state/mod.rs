@@ -10,10 +10,12 @@ pub mod meta;
 pub mod objects;
 pub mod restores;
 mod schema;
+pub mod scratch;
 pub mod spool;
 
 pub use error::StateError;
 pub use ledger::Ledger;
+pub use scratch::Scratch;
 pub use spool::Spool;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};

@@ -38,6 +38,11 @@ impl Sample {
         Self { every: 0, stretch_bytes: options.stretch_bytes.max(1), number: 0, done: 0, at: 0 }
     }
 
+    /// Whether nothing of it is read.
+    pub(in crate::backup) fn is_empty(&self) -> bool {
+        self.every == 0
+    }
+
     /// What is read of so many bytes.
     pub(super) fn of(bytes: u64, options: &SampleOptions) -> Self {
         let every = match bytes <= options.whole_bytes {

@@ -140,6 +140,9 @@ pub(in crate::cli) struct BackupArguments {
     /// Back up folders marked as caches by CACHEDIR.TAG as well
     #[arg(long)]
     pub no_cachedir_tag: bool,
+    /// Store SQLite databases that are in use as their files lie there, not as consistent copies
+    #[arg(long)]
+    pub no_sqlite: bool,
     /// Spend at most so many requests, for all sets together; what does not fit waits
     #[arg(long, value_name = "N")]
     pub max_requests: Option<u64>,

@@ -129,6 +129,9 @@ impl Observer for Display {
             Event::File { path, action } if self.output.verbose => {
                 self.above(|| self.output.note(&format!("{}  {path}", count::action_word(*action))));
             }
+            Event::DatabaseCopied { path } if self.output.verbose => {
+                self.above(|| self.output.note(&format!("copied, for it is in use  {path}")));
+            }
             Event::Waiting { until, reason } => return self.waiting(&event, *until, reason),
             _ => {}
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use walkdir::WalkDir;
 
 struct Tree {
     _dir: tempfile::TempDir,
@@ -200,4 +201,42 @@ fn names_that_are_not_utf8_are_walked_as_they_are() {
     let walk = tree.walk(&["s"], Filter::default(), WalkOptions::default());
     let last = walk.last().expect("some").expect("readable");
     assert!(last.path.as_bytes().ends_with(b"/\xff\xfe/\x80"));
+}
+
+/// The files of a tree beside which the walk finds a log.
+fn with_logs(tree: &Tree, sources: &[&str], filter: Filter) -> Vec<String> {
+    let options = WalkOptions { databases: true, ..WalkOptions::default() };
+    let all = tree.names(sources, Filter::default(), options.clone());
+    assert_eq!(all, tree.names(sources, Filter::default(), WalkOptions::default()), "nothing else differs");
+    let found = tree.walk(sources, filter, options).map(|found| found.expect("readable"));
+    let with = found.filter(|walked| walked.beside.is_some());
+    with.map(|walked| display_bytes(walked.path.name()).into_owned()).collect()
+}
+
+#[test]
+fn logs_are_found_beside_their_files_whatever_lies_between_and_is_filtered() {
+    let tree = Tree::new(&["s/"]);
+    let large = [b'x'; 512];
+    for name in ["wal", "journal", "far", "folder", "last", "none", "over", "empty", "tiny"] {
+        tree.file(format!("s/{name}").as_bytes(), if name == "tiny" { b"x" } else { &large });
+    }
+    for log in ["wal-wal", "journal-journal", "far-wal", "folder-wal", "last-wal", "over-wals", "tiny-wal"] {
+        tree.file(format!("s/{log}").as_bytes(), b"x");
+    }
+    tree.file(b"s/empty-wal", b"");
+    // What comes between a database and its log: many files, and a folder with something in it.
+    (0..2 * 64).for_each(|n| tree.file(format!("s/far-{n}").as_bytes(), &large));
+    ["s/folder-a/x", "s/folder.d/y", "s/none-wal/z"]
+        .iter()
+        .for_each(|name| tree.file(name.as_bytes(), &large));
+    let expected = ["far", "folder", "journal", "last", "wal"];
+    assert_eq!(with_logs(&tree, &["s"], Filter::default()), expected);
+    assert_eq!(with_logs(&tree, &["s"], filter(&[], &["*-wal", "*-journal"])), expected);
+    assert_eq!(with_logs(&tree, &["s"], filter(&["last", "none"], &["folder*"])), ["last"]);
+    assert_eq!(with_logs(&tree, &["s/last"], Filter::default()), ["last"], "a source that is a file");
+    let walk = tree.walk(&["s"], Filter::default(), WalkOptions::default());
+    assert!(
+        walk.flatten().all(|walked| walked.beside.is_none()),
+        "unless it is wished, nothing is looked for"
+    );
 }
