@@ -2,6 +2,7 @@
 
 use super::args::BackupArguments;
 use super::destination::Destination;
+use super::dr;
 use super::environment;
 use super::error::CliError;
 use super::estimate;
@@ -45,8 +46,21 @@ struct Summary<'a> {
 
 pub(super) async fn run(session: &Session, wish: &BackupArguments) -> Result<Exit, CliError> {
     let mut opened = Vec::new();
+    let ended = sets(session, wish, &mut opened).await;
+    // A run with limits may spend nothing that was not asked for.
+    let may_spend =
+        !wish.dry_run && wish.max_requests.is_none() && wish.max_upload.is_none() && wish.stop_at.is_none();
+    if may_spend && ended.is_ok() && !session.interrupt.cancel.is_cancelled() {
+        for opened in &opened {
+            dr::keep(session, opened).await;
+        }
+    }
+    ended
+}
+
+async fn sets(session: &Session, wish: &BackupArguments, opened: &mut Vec<Opened>) -> Result<Exit, CliError> {
     if let Some(name) = &wish.set {
-        return one_set(session, wish, name, &mut opened).await;
+        return one_set(session, wish, name, opened).await;
     }
     expect_sets(session)?;
     let mut exit = Exit::Done;
@@ -54,7 +68,7 @@ pub(super) async fn run(session: &Session, wish: &BackupArguments) -> Result<Exi
     sets.sort_by_key(|(_, set)| std::cmp::Reverse(set.priority));
     for (number, (name, _)) in sets.into_iter().enumerate() {
         session.output.note(&format!("set {name}:"));
-        let ended = one_set(session, wish, name, &mut opened).await;
+        let ended = one_set(session, wish, name, opened).await;
         let ended = match ended {
             // The sets before it took what there was.
             Err(CliError::Backup(BackupError::LimitsTooSmall)) if number > 0 => {

@@ -9,6 +9,15 @@ pub(super) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// The variables of this program that may hold a secret, or say how to get one: no other program is
+/// given them.
+pub(super) fn secret_variables() -> Vec<OsString> {
+    let is_secret =
+        |name: &str| name.starts_with("FILBERT_") && (name.contains("PASSWORD") || name.contains("KEY"));
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.to_str().is_some_and(is_secret)).collect()
+}
+
 /// The home folder.
 pub(super) fn home() -> Option<PathBuf> {
     variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute())

@@ -4,6 +4,7 @@ use crate::backup::BackupError;
 use crate::browse::BrowseError;
 use crate::config::{PlaceError, SettingsError};
 use crate::disaster::kit::KitError;
+use crate::disaster::plans::PlansError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
 use crate::state::StateError;
@@ -31,6 +32,8 @@ pub(super) enum CliError {
     Browse(#[from] BrowseError),
     #[error(transparent)]
     Kit(#[from] KitError),
+    #[error(transparent)]
+    Plans(#[from] PlansError),
     /// Somebody pressed Ctrl-C where nothing had to be brought to an end.
     #[error("interrupted; what was done is kept, and the next run goes on from there")]
     Interrupted,

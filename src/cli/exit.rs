@@ -4,6 +4,7 @@ use super::error::CliError;
 use crate::backup::BackupError;
 use crate::browse::BrowseError;
 use crate::disaster::kit::KitError;
+use crate::disaster::plans::PlansError;
 use crate::files::place::PlaceError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
@@ -66,6 +67,7 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
         | CliError::Browse(BrowseError::Repository(error))
         | CliError::Kit(KitError::Repository(error)) => of_repository(error),
         CliError::Kit(_) => Exit::Failed,
+        CliError::Plans(error) => of_plans(error),
         CliError::Browse(BrowseError::Filter(_)) => Exit::Usage,
         CliError::Browse(_) => Exit::Failed,
         CliError::Backup(BackupError::LimitsTooSmall) => Exit::NotAll,
@@ -73,6 +75,14 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
             Exit::Usage
         }
         CliError::Backup(_) | CliError::Recovery(_) => Exit::Failed,
+    }
+}
+
+fn of_plans(error: &PlansError) -> Exit {
+    match error {
+        PlansError::Plan(_) => Exit::Usage,
+        PlansError::Repository(error) => of_repository(error),
+        _ => Exit::Failed,
     }
 }
 

@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod destination;
 mod diff;
+mod dr;
 mod dump;
 mod environment;
 mod error;
@@ -94,6 +95,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Command::Export(wish) => export::run(&reading()?, wish).await,
         Command::Restore(wish) => restore::run(&reading()?, wish).await,
         Command::Restores => restore::list(&reading()?).await,
+        Command::Dr(wish) => dr::run(&reading()?, wish).await,
         Command::Rollback(wish) => restore::roll_back(&reading()?, &wish).await,
         Command::Plan(wish) if matches!(wish.command, PlanCommand::Restore(_)) => {
             plan::run(&reading()?, wish).await

@@ -1,6 +1,7 @@
 //! Words on the command line that are more than text: times, shares, sizes, patterns.
 
 use crate::config::parse_pack_size;
+use crate::disaster::plans::Sample;
 use crate::files::filter::Filter;
 use crate::model::clock::{Clock, SystemClock};
 use crate::model::time::Timestamp;
@@ -63,6 +64,19 @@ impl FromStr for Size {
             text.trim().parse::<ByteSize>().map_err(|_| "write a size, such as 500MB or 2GiB".to_owned());
         bytes.map(|bytes| Self(bytes.as_u64()))
     }
+}
+
+/// How much a rehearsal restores: `all`, a number of files, or a size with a unit.
+pub(super) fn sample(text: &str) -> Result<Sample, String> {
+    if text == "all" {
+        return Ok(Sample::All);
+    }
+    if let Ok(files) = text.parse() {
+        return if files > 0 { Ok(Sample::Files(files)) } else { Err("none is no sample".to_owned()) };
+    }
+    let size: Size =
+        text.parse().map_err(|_| "write all, a number of files, or a size such as 1GB".to_owned())?;
+    Ok(Sample::Bytes(size.0))
 }
 
 /// A glob that can be used.

@@ -2,6 +2,7 @@
 
 use super::budget::BudgetError;
 use super::size::SizeError;
+use crate::model::plan::PlanError;
 use std::path::PathBuf;
 
 /// A settings file that cannot be used.
@@ -50,6 +51,14 @@ pub enum SettingsError {
         repository: String,
         /// Why.
         source: BudgetError,
+    },
+    /// A disaster-recovery plan that cannot be carried out.
+    #[error("the settings file {}: {source}", .file.display())]
+    Plan {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        source: PlanError,
     },
     /// A name that the settings refer to and do not have.
     #[error(

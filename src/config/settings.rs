@@ -1,6 +1,7 @@
 //! The form of the settings file, checked as a whole when it is read.
 
 use super::{Compression, Folders, SettingsError, Uploads, parse_pack_size};
+use crate::model::plan::{Plans, check_plans};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub struct Settings {
     pub repositories: BTreeMap<String, RepositorySettings>,
     /// In the order of the file.
     pub sets: Vec<(String, SetSettings)>,
+    /// Disaster-recovery plans.
+    pub plans: Plans,
     /// The file they are from.
     pub file: Option<PathBuf>,
 }
@@ -123,6 +126,8 @@ struct File {
     repositories: BTreeMap<String, RepositorySettings>,
     #[serde(default)]
     sets: BTreeMap<String, Spanned<SetSettings>>,
+    #[serde(default)]
+    plans: Plans,
 }
 
 impl Settings {
@@ -164,8 +169,14 @@ impl Settings {
             }
             ordered.push((name, set));
         }
-        let settings =
-            Self { repository: parsed.repository, repositories, sets: ordered, file: Some(file.to_owned()) };
+        check_plans(&parsed.plans).map_err(|source| SettingsError::Plan { file: file.to_owned(), source })?;
+        let settings = Self {
+            repository: parsed.repository,
+            repositories,
+            sets: ordered,
+            plans: parsed.plans,
+            file: Some(file.to_owned()),
+        };
         settings.check_names()?;
         Ok(settings)
     }

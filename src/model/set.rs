@@ -21,7 +21,17 @@ impl SetId {
 
 /// The set of the snapshots that are made before a restore in place changes things.
 pub const SAFETY_SET: &str = "filbert-safety";
-/// Their label.
+/// The set of the snapshots that hold the disaster-recovery plans.
+pub const PLANS_SET: &str = "filbert-plans";
+
+impl SetId {
+    /// Whether a set of this name is one of filbert's own, which nobody means without naming it.
+    pub fn is_own(name: &str) -> bool {
+        matches!(name, SAFETY_SET | PLANS_SET)
+    }
+}
+
+/// The label of snapshots that are made before a restore in place.
 pub const SAFETY_TAG: &str = "safety";
 
 impl fmt::Display for SetId {

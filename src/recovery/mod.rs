@@ -25,6 +25,7 @@ pub use error::RecoveryError;
 pub use estimate::RestorePlan;
 pub use options::{Destination, RestoreOptions, RestoreOutcome};
 pub use root::root_of;
+pub use selection::selected_entries;
 pub use service::RecoveryService;
 pub use session::{
     Keep, RestoreProgress, RestoreSession, RestoreSessions, RestoreWish, SafetyError, SafetyNet, SessionEnd,

@@ -8,6 +8,7 @@ use crate::repository::snapshots::SnapshotInfo;
 use crate::store::TrafficCount;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where a restore puts things.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct RestoreOptions {
     pub includes: Vec<String>,
     /// Leave out what matches one of these.
     pub excludes: Vec<String>,
+    /// Nothing but these paths of the snapshot, in place of patterns; sorted.
+    pub exactly: Option<Arc<Vec<EntryPath>>>,
     /// Replace files that are in the way and differ.
     pub overwrite: bool,
     /// What is there and not in the snapshot goes, where the backup would have taken it and this
@@ -66,6 +69,7 @@ impl RestoreOptions {
             destination: Destination::Folder(target.into()),
             includes: Vec::new(),
             excludes: Vec::new(),
+            exactly: None,
             overwrite: false,
             delete: false,
             remove: Vec::new(),

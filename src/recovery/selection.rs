@@ -18,7 +18,10 @@ pub(super) fn each_entry(
     mut take: impl FnMut(Entry) -> Result<(), RecoveryError>,
 ) -> Result<(), RecoveryError> {
     let root = root_of(&options.snapshot)?;
-    let filter = Filter::new(&options.includes, &options.excludes)?;
+    let filter = match &options.exactly {
+        Some(paths) => Filter::exactly(paths.iter().filter_map(|path| path.below(&root)).map(<[u8]>::to_vec)),
+        None => Filter::new(&options.includes, &options.excludes)?,
+    };
     let lost = Cell::new(None);
     let readable = entries.iter().map_while(|entry| match entry.map_err(unless_local) {
         Ok(entry) => Some(Some(entry)),
@@ -44,4 +47,16 @@ pub(super) fn each_entry(
         Some(local) => Err(local.into()),
         None => Ok(()),
     }
+}
+
+/// Hands each entry that `options` select to `take`.
+///
+/// # Errors
+/// Those of the list, of `take`, and of a wish to stop. Entries that are refused are passed over.
+pub fn selected_entries(
+    options: &RestoreOptions,
+    entries: &SnapshotEntries,
+    take: impl FnMut(Entry) -> Result<(), RecoveryError>,
+) -> Result<(), RecoveryError> {
+    each_entry(options, entries, |_| {}, take)
 }

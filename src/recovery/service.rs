@@ -73,7 +73,7 @@ impl RecoveryService {
             let (options, entries, places) = (options.clone(), entries.clone(), places.clone());
             fetch::blocking(move || check_room(&options, &entries, &places)).await??;
         }
-        let all = options.includes.is_empty() && options.excludes.is_empty();
+        let all = options.includes.is_empty() && options.excludes.is_empty() && options.exactly.is_none();
         let tally = Some(options.snapshot.head.tally).filter(|_| all);
         observer.event(Event::Stage {
             stage: Stage::Restoring,

@@ -3,7 +3,7 @@
 use super::snapshots::SnapshotInfo;
 use super::{Repository, RepositoryError};
 use crate::format::record::SnapshotState;
-use crate::model::set::SAFETY_SET;
+use crate::model::set::SetId;
 use crate::model::time::Timestamp;
 
 /// A wish for one snapshot.
@@ -71,10 +71,10 @@ fn by_id(all: &[SnapshotInfo], id: &str) -> Result<SnapshotInfo, RepositoryError
 
 fn latest(all: &[SnapshotInfo], selector: &Selector) -> Result<SnapshotInfo, RepositoryError> {
     let refuse = |text: String| Err(RepositoryError::Selection(text));
-    // What was there before a restore is never the latest state, unless it is asked for.
+    // Safety snapshots and plans are never the latest state, unless they are asked for.
     let of_set = |info: &&SnapshotInfo| {
         let name = &info.head.set.name;
-        selector.set.as_ref().map_or(name != SAFETY_SET, |set| name == set)
+        selector.set.as_ref().map_or(!SetId::is_own(name), |set| name == set)
             && selector.host.as_ref().is_none_or(|host| info.head.set.host == *host)
     };
     let mut found: Vec<_> = all.iter().filter(of_set).collect();

@@ -38,6 +38,8 @@ pub enum Meta {
     Uploads,
     /// The size of pack that got through where larger ones never did.
     PackBytes,
+    /// The hash of the plans that were kept in the repository last.
+    Plans,
 }
 
 impl Meta {
@@ -59,6 +61,7 @@ impl Meta {
             Meta::CompressionLevel => "compression_level",
             Meta::Uploads => "uploads",
             Meta::PackBytes => "pack_bytes",
+            Meta::Plans => "plans",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! loses nothing; everything in it can be had from the remote again, but for what a broken-off
 //! run left to go on from.
 
+pub mod drills;
 pub mod error;
 pub mod journal;
 pub mod ledger;

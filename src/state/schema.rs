@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// What brings the database from each version to the next: version 0 is an empty one.
-const STEPS: [&str; 2] = [TABLES, RESTORES];
+const STEPS: [&str; 3] = [TABLES, RESTORES, DRILLS];
 /// Counts the changes of the schema.
 const VERSION: i64 = STEPS.len() as i64;
 
@@ -81,6 +81,12 @@ CREATE TABLE restore_changes (
     restore TEXT NOT NULL, path BLOB NOT NULL, kind INTEGER NOT NULL, ctime_s INTEGER NOT NULL,
     ctime_ns INTEGER NOT NULL, PRIMARY KEY (restore, path)
 ) STRICT, WITHOUT ROWID;
+";
+
+const DRILLS: &str = "
+-- Tests, rehearsals and runs of plans; the report is JSON.
+CREATE TABLE drills (id TEXT PRIMARY KEY, plan TEXT NOT NULL, began_ms INTEGER NOT NULL, report TEXT NOT NULL)
+    STRICT, WITHOUT ROWID;
 ";
 
 /// What migrating came to.

@@ -1,10 +1,12 @@
 //! The arguments as they are written. They mean nothing yet: each command makes its options of
 //! them.
 
+mod dr;
 mod kit;
 mod restore;
 mod snapshots;
 
+pub(super) use dr::*;
 pub(super) use kit::*;
 pub(super) use restore::*;
 pub(super) use snapshots::*;
@@ -99,6 +101,8 @@ pub(in crate::cli) enum Command {
     Rollback(RollbackArguments),
     /// Check that everything is there and whole
     Check(CheckArguments),
+    /// Disaster-recovery plans: list, test, rehearse, run
+    Dr(DrArguments),
     /// Make a recovery kit, which opens the repository without the password, or prove one
     Kit(KitArguments),
     /// Tell what a backup, a restore or a check will cost, and do not do it

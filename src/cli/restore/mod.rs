@@ -50,7 +50,7 @@ async fn open(session: &Session) -> Result<Opened, CliError> {
     Ok(opened)
 }
 
-fn sessions(session: &Session, opened: &Opened) -> RestoreSessions {
+pub(super) fn sessions(session: &Session, opened: &Opened) -> RestoreSessions {
     let net = SafetyBackup::new(opened.repository.clone(), environment::host(), opened.writer());
     RestoreSessions {
         net: Some(Arc::new(net)),

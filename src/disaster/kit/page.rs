@@ -4,6 +4,7 @@
 use super::content::Kit;
 use super::error::KitError;
 use super::text::{facts, steps};
+use crate::disaster::escaped;
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use zeroize::Zeroizing;
@@ -87,22 +88,6 @@ fn qr(kit: &Kit) -> Result<Zeroizing<String>, KitError> {
     // Within a page a declaration has no place.
     let svg = drawn.find("<svg").and_then(|at| drawn.get(at..)).unwrap_or_default();
     Ok(Zeroizing::new(svg.to_owned()))
-}
-
-/// Text as text, whatever is in it.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

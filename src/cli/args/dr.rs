@@ -1,0 +1,86 @@
+//! The arguments of what has to do with disaster-recovery plans.
+
+use crate::cli::parse::{self, Size};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrArguments {
+    #[command(subcommand)]
+    pub command: DrCommand,
+    /// The plans that this machine keeps in the repository, instead of those of the settings
+    #[arg(long, global = true, value_name = "HOST")]
+    pub host: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum DrCommand {
+    /// List the plans
+    List,
+    /// Tell the steps of a plan
+    Show(PlanName),
+    /// Look whether every set of a plan can be brought back, and how old it is
+    Test(DrTestArguments),
+    /// Restore for trial into a scratch folder, compare, and measure
+    Rehearse(DrRehearseArguments),
+    /// Carry a plan out
+    Run(DrRunArguments),
+    /// List the tests, rehearsals and runs of this machine
+    History(DrHistoryArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PlanName {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrTestArguments {
+    #[command(flatten)]
+    pub plan: PlanName,
+    /// Write the report as a page, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrRehearseArguments {
+    #[command(flatten)]
+    pub plan: PlanName,
+    /// Where to restore to, an empty folder or none yet; without it a temporary one that goes afterwards
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// How much of each step: `all`, a number of files such as `500`, or a size such as `1GB`
+    #[arg(long, value_name = "N|SIZE", default_value = "all", value_parser = parse::sample)]
+    pub sample: crate::disaster::plans::Sample,
+    /// Take at most so many requests; what does not fit is sampled
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<u64>,
+    /// Receive at most so much; what does not fit is sampled
+    #[arg(long, value_name = "SIZE")]
+    pub max_download: Option<Size>,
+    /// Write the report as a page, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrRunArguments {
+    #[command(flatten)]
+    pub plan: PlanName,
+    /// Go on with the last run, at the first step that is not good
+    #[arg(long)]
+    pub resume: bool,
+    /// Write the report as a page, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DrHistoryArguments {
+    /// Only of this plan
+    #[arg(value_name = "PLAN")]
+    pub name: Option<String>,
+}
