@@ -14,7 +14,7 @@ fn machine() -> Cli {
     cli.repository = cli.home.path().join("repository").to_str().unwrap().to_owned();
     let (docs, mail) = (cli.folder("docs"), cli.folder("mail"));
     for number in 0..30 {
-        fs::write(docs.join(format!("{number}.bin")), noise(number, 20_000)).unwrap();
+        fs::write(docs.join(format!("{number}.bin")), noise(number, 400_000)).unwrap();
     }
     fs::write(mail.join("inbox"), "mail").unwrap();
     cli.ok(&["init"]);
@@ -98,7 +98,7 @@ fn a_test_tells_age_and_cost_and_what_is_not_there() {
         report["steps"][0]["problems"][0]["message"].as_str().unwrap().contains("no snapshot of set `mail`")
     );
     assert!(report["steps"][1]["data_age_ms"].as_i64().unwrap() >= 0);
-    assert!(report["steps"][1]["received"].as_u64().unwrap() > 29 * 20_000);
+    assert!(report["steps"][1]["received"].as_u64().unwrap() > 29 * 400_000);
     // Nothing is begun where a step cannot be done.
     let refused = cli.run(&["dr", "run", "all"]);
     assert!(refused.code == Some(1) && refused.err.contains("step 1 of the plan `all`"), "{}", refused.err);
@@ -128,9 +128,9 @@ fn a_rehearsal_restores_compares_and_keeps_to_its_allowance() {
     let few = cli.summary(&["dr", "rehearse", "all", "--sample", "5", "--scratch", "kept"]);
     assert_eq!(few["steps"][1]["sample"][0], 5);
     assert_eq!(fs::read_dir(kept.join("02-docs")).unwrap().count(), 5);
-    let small = cli.summary(&["dr", "rehearse", "all", "--max-download", "300kB"]);
+    let small = cli.summary(&["dr", "rehearse", "all", "--max-download", "5MB"]);
     assert!(small["steps"][1]["sample"][0].as_u64().unwrap() < 29, "{small}");
-    assert!(small["steps"][1]["received"].as_u64().unwrap() < 300_000, "{small}");
+    assert!(small["steps"][1]["received"].as_u64().unwrap() < 5_000_000, "{small}");
     let used = cli.run(&["dr", "rehearse", "all", "--scratch", "kept"]);
     assert!(used.code == Some(2) && used.err.contains("not empty"), "{}", used.err);
     let none = cli.run(&["dr", "rehearse", "all", "--max-requests", "0", "--json"]);

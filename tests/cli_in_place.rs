@@ -267,3 +267,78 @@ fn a_restore_that_is_not_known_cannot_be_taken_back_or_gone_on_with() {
     assert_eq!(cli.run(&["restore", "--resume", "x", "latest"]).code, Some(2));
     assert_eq!(cli.run(&["restore", "latest", "--delete", "--target", "x"]).code, Some(2));
 }
+
+#[test]
+fn a_slip_in_a_map_writes_nothing() {
+    let (cli, docs) = machine();
+    fs::write(docs.join("edited.txt"), "precious").unwrap();
+    let home = cli.home.path().display().to_string();
+    let maps = [
+        vec![format!("{home}/dosc={home}/other")],
+        vec![format!("{home}/docs/nope={home}/other")],
+        vec![format!("{home}/docs/edited.txt={home}/other.txt")],
+        vec![format!("{home}/docs={home}/one"), format!("{home}/docs={home}/two")],
+        vec![format!("{home}/docs={home}/one"), format!("{home}/docs/sub={home}/one")],
+    ];
+    for maps in maps {
+        let mut arguments = vec!["restore", "latest", "--set", "docs", "--in-place", "--no-safety"];
+        maps.iter().for_each(|map| arguments.extend(["--map", map]));
+        let ran = cli.run(&arguments);
+        assert_eq!(ran.code, Some(2), "{maps:?}: {}", ran.err);
+        assert_eq!(fs::read(docs.join("edited.txt")).unwrap(), b"precious");
+        for made in ["other", "other.txt", "one", "two"] {
+            assert!(!cli.home.path().join(made).exists(), "{made} of {maps:?}");
+        }
+    }
+}
+
+#[test]
+fn places_in_places_keep_what_is_theirs() {
+    let (cli, docs) = machine();
+    let other = cli.folder("second");
+    fs::write(other.join("theirs"), "theirs").unwrap();
+    cli.ok(&["backup", docs.to_str().unwrap(), other.to_str().unwrap(), "--set", "two"]);
+    let home = cli.home.path().display();
+    let maps = [format!("{home}/docs={home}/new"), format!("{home}/second={home}/new/inner")];
+    let wish =
+        ["restore", "latest", "--set", "two", "--in-place", "--delete", "--map", &maps[0], "--map", &maps[1]];
+    for _ in 0..2 {
+        cli.ok(&wish);
+        assert_eq!(fs::read(cli.home.path().join("new/inner/theirs")).unwrap(), b"theirs");
+    }
+}
+
+#[test]
+fn a_safety_snapshot_never_tells_what_is_to_go() {
+    let (cli, docs) = machine();
+    fs::write(docs.join("edited.txt"), "spoilt").unwrap();
+    cli.ok(&["restore", "latest", "--set", "docs", "--in-place"]);
+    let wish = ["restore", "latest", "--set", "filbert-safety", "--in-place", "--delete"];
+    let refused = cli.run(&wish);
+    assert!(refused.code == Some(1) && refused.err.contains("filbert rollback"), "{}", refused.err);
+    assert!(docs.join("kept.txt").exists());
+    let refused = cli.run(&["backup", "docs", "--set", "filbert-safety"]);
+    assert!(refused.code == Some(2) && refused.err.contains("filbert's own"), "{}", refused.err);
+}
+
+#[test]
+fn what_was_made_and_worked_on_since_is_kept_by_the_rollback() {
+    let (cli, docs) = machine();
+    fs::remove_file(docs.join("edited.txt")).unwrap();
+    let restored = cli.summary(&["restore", "latest", "--set", "docs", "--in-place"]);
+    fs::write(docs.join("edited.txt"), "weeks of work").unwrap();
+    let undone = cli.summary(&["rollback", session(&restored)]);
+    assert!(!docs.join("edited.txt").exists());
+    cli.ok(&["rollback", session(&undone)]);
+    assert_eq!(fs::read(docs.join("edited.txt")).unwrap(), b"weeks of work");
+}
+
+#[test]
+fn folders_on_the_way_stay_as_they_are() {
+    let (cli, docs) = machine();
+    fs::set_permissions(&docs, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_file(docs.join("sub/deep/a")).unwrap();
+    cli.ok(&["restore", "latest", "--set", "docs", "--in-place", "--include", "/sub/deep/a"]);
+    assert!(docs.join("sub/deep/a").exists());
+    assert_eq!(fs::metadata(&docs).unwrap().permissions().mode() & 0o777, 0o700);
+}

@@ -150,3 +150,35 @@ async fn programs_start_watch_stop_and_wait() {
     assert_eq!((ended.outcome.files_already_right, ended.safety), (40, None));
     assert_eq!(sessions.list().unwrap().len(), 2);
 }
+
+/// Writes to a file that waits for its turn, as soon as another one is being filled.
+struct Editor(std::path::PathBuf);
+
+impl filbert::progress::Observer for Editor {
+    fn event(&self, event: filbert::progress::Event<'_>) {
+        if matches!(event, filbert::progress::Event::Transferred { down: 1.., .. }) {
+            fs::write(&self.0, "edited meanwhile").unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_edited_while_it_waits_for_its_turn_is_left_alone() {
+    let machine = Machine::new();
+    machine.init().await;
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("source");
+    write(&source, "a", noise(1, 3_000_000));
+    write(&source, "z", noise(2, 100_000));
+    machine.back_up("s", &[&source]).await;
+    let target = dir.path().join("target");
+    write(&target, "z", b"older".to_vec());
+    let wish = machine.wish("s", &target).await.unwrap();
+    let wish = filbert::recovery::RestoreOptions { overwrite: true, ..wish };
+    let service = filbert::recovery::RecoveryService::new(machine.open().await);
+    let outcome = service.run(wish, Arc::new(Editor(target.join("z")))).await.unwrap();
+    assert_eq!(outcome.left_alone, 1, "{outcome:?}");
+    assert!(outcome.problems[0].message.contains("changed while"), "{outcome:?}");
+    assert_eq!(fs::read(target.join("z")).unwrap(), b"edited meanwhile");
+    assert_eq!(fs::read(target.join("a")).unwrap(), noise(1, 3_000_000));
+}

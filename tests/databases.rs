@@ -449,3 +449,36 @@ fn a_log_of_another_state_is_not_played_back_onto_what_is_restored() {
     cli.ok(&["rollback", restored["session"].as_str().unwrap()]);
     assert_eq!(transactions(&path), 25, "what was in the log is kept as well");
 }
+
+#[test]
+fn a_database_that_is_open_or_damaged_is_restored_in_place_with_its_net() {
+    let repository = tempfile::tempdir().unwrap();
+    let cli = Cli::new(repository.path().join("repo").to_str().unwrap());
+    let source = cli.folder("docs");
+    let path = source.join("db.sqlite");
+    let open = database(&path, "wal");
+    cli.ok(&["init"]);
+    cli.ok(&["backup", source.to_str().unwrap(), "--set", "s"]);
+    add(&open, 5);
+    // It is closed as by a power failure: the log stays.
+    let copy = |from: &Path, to: &Path| {
+        assert!(Command::new("cp").arg("-aT").arg(from).arg(to).status().unwrap().success());
+    };
+    let dead = cli.home.path().join("dead");
+    copy(&source, &dead);
+    drop(open);
+    copy(&dead, &source);
+    let restored = cli.summary(&["restore", "latest", "--set", "s", "--in-place"]);
+    assert_eq!((transactions(&path), names(&source)), (20, vec!["db.sqlite".to_owned()]));
+    cli.ok(&["rollback", restored["session"].as_str().unwrap()]);
+    assert_eq!(transactions(&path), 25);
+
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096..6000].fill(7);
+    fs::write(&path, &bytes).unwrap();
+    fs::write(source.join("db.sqlite-journal"), "no journal").unwrap();
+    let restored = cli.summary(&["restore", "latest", "--set", "s", "--in-place"]);
+    assert_eq!(transactions(&path), 20);
+    cli.ok(&["rollback", restored["session"].as_str().unwrap()]);
+    assert_eq!(fs::read(&path).unwrap(), bytes, "what was damaged is kept, byte for byte");
+}

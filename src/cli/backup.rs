@@ -105,6 +105,9 @@ async fn one_set(
     name: &str,
     all: &mut Vec<Opened>,
 ) -> Result<Exit, CliError> {
+    if SetId::is_own(name) {
+        return Err(CliError::Usage(format!("`{name}` is a set of filbert's own: choose another name")));
+    }
     let started = Instant::now();
     let begin = |ready: &Ready| Begun::start(&options(session, wish, name, &ready.destination), &ready.means);
     let (opened, before, begun) = open_beside(session, name, all, begin).await?;

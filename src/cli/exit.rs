@@ -62,6 +62,11 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
         CliError::Repository(error) | CliError::Backup(BackupError::Repository(error)) => {
             of_repository(error)
         }
+        CliError::Recovery(RecoveryError::NotKept(reason)) => match reason.downcast_ref() {
+            Some(BackupError::Repository(error)) => of_repository(error),
+            _ => Exit::Failed,
+        },
+        CliError::Recovery(RecoveryError::Map(_)) => Exit::Usage,
         CliError::Recovery(RecoveryError::Place(PlaceError::Busy { .. })) => Exit::Busy,
         CliError::Recovery(RecoveryError::Repository(error))
         | CliError::Browse(BrowseError::Repository(error))

@@ -11,7 +11,10 @@ use crate::repository::writer::WriterOptions;
 use crate::state::restores::{Change, ChangeKind};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Keeps what restores change in snapshots of a set of its own.
 pub struct SafetyBackup {
@@ -26,7 +29,7 @@ pub struct SafetyBackup {
 pub enum SafetyBackupError {
     /// Not everything could be read.
     #[error(
-        "{count} of the things to be changed cannot be read, the first: {first}; mend that, leave them out with \
+        "{count} of the things to be changed cannot be kept, the first: {first}; mend that, leave them out with \
          --exclude, or do without the net (--no-safety)"
     )]
     NotAll {
@@ -35,12 +38,38 @@ pub enum SafetyBackupError {
         /// The first of them and why.
         first: String,
     },
+    /// It was made and cannot be found.
+    #[error("the safety snapshot is not where it should be: restore once more")]
+    NotThere,
 }
 
 impl SafetyBackup {
     /// Keeps things of the machine `host` in `repository`.
     pub fn new(repository: Repository, host: String, writer: WriterOptions) -> Self {
         Self { repository, host, writer }
+    }
+
+    /// Looks that the snapshot holds all that it must, each under its name: a file system may know a
+    /// thing by several, and a walk finds one of them.
+    async fn expect_all(&self, id: ObjectId, changes: &[Change]) -> Result<(), SafetyError> {
+        let snapshot = self.repository.snapshots()?.into_iter().find(|snapshot| snapshot.id == id);
+        let snapshot = snapshot.ok_or(SafetyBackupError::NotThere)?;
+        let entries = self.repository.entries(&snapshot).await?;
+        let kept: HashSet<Vec<u8>> =
+            entries.iter().flatten().map(|entry| entry.path.as_bytes().to_vec()).collect();
+        let lacks = |change: &&Change| {
+            let path = Path::new(OsStr::from_bytes(&change.path));
+            change.kind != ChangeKind::Made && !kept.contains(&change.path) && path.symlink_metadata().is_ok()
+        };
+        let mut lacking = changes.iter().filter(lacks);
+        match lacking.next() {
+            None => Ok(()),
+            Some(first) => {
+                let count = 1 + lacking.count() as u64;
+                let first = format!("{}: it is there under another name", display_bytes(&first.path));
+                Err(SafetyBackupError::NotAll { count, first }.into())
+            }
+        }
     }
 
     async fn back_up(&self, keep: Keep) -> Result<ObjectId, SafetyError> {
@@ -50,6 +79,8 @@ impl SafetyBackup {
         paths.sort();
         let options = BackupOptions {
             exclude_caches: false,
+            // Byte for byte, also what is damaged, and without touching a log.
+            databases: false,
             full: true,
             tags: vec![SAFETY_TAG.to_owned()],
             description: Some(format!("what was there before restore {}", keep.session)),
@@ -60,7 +91,10 @@ impl SafetyBackup {
         let options = BackupOptions { exactly: Some(paths), ..options };
         let outcome = BackupService::new(self.repository.clone()).run(options, keep.observer).await?;
         match outcome.snapshot {
-            Some(id) if outcome.state == SnapshotState::Whole => Ok(id),
+            Some(id) if outcome.state == SnapshotState::Whole => {
+                self.expect_all(id, &keep.changes).await?;
+                Ok(id)
+            }
             _ => {
                 let told = |problem: &crate::progress::Problem| {
                     format!("{}: {}", display_bytes(problem.subject.as_bytes()), problem.message)

@@ -5,6 +5,7 @@ use super::compare::Comparer;
 use super::places::{At, Places, Spot};
 use super::report::Report;
 use super::reuse::{Finder, Found, Local};
+use crate::files::place::Seen;
 use crate::format::FormatError;
 use crate::model::entry::{Content, Metadata, Piece};
 use crate::model::id::ChunkId;
@@ -25,8 +26,8 @@ pub(super) struct WantedFile {
     pub(super) spot: Spot,
     pub(super) meta: Metadata,
     pub(super) size: u64,
-    /// Something lies there that it takes the place of.
-    pub(super) replaces: bool,
+    /// What lies there that it takes the place of.
+    pub(super) replaces: Option<Seen>,
     /// Zero bytes that are not stored.
     pub(super) holes: u64,
     pub(super) chunks: u32,
@@ -77,7 +78,7 @@ pub(super) enum There {
     /// What a broken-off restore left of it.
     Unfinished,
     /// That too, and an older state of it that is to be replaced.
-    Older,
+    Older(Seen),
 }
 
 /// Files of which is not known yet where their chunks lie.
@@ -121,12 +122,16 @@ impl WantedFiles {
         for Waiting { spot, meta, content, there } in self.files {
             let before = (batch.chunks.len(), batch.local.len());
             let found = (there != There::Nothing)
-                .then(|| finder.look(places_of_files, spot.at(), there == There::Older));
+                .then(|| finder.look(places_of_files, spot.at(), matches!(there, There::Older(_))));
             let found = found.as_ref().map(|found| (&mut finder, found));
             match batch.take(&content, &mut places, comparer, found) {
                 Ok(holes) => {
                     let chunks = (batch.chunks.len() - before.0 + batch.local.len() - before.1) as u32;
-                    let (size, replaces) = (content.size, there == There::Older);
+                    let size = content.size;
+                    let replaces = match there {
+                        There::Older(seen) => Some(seen),
+                        There::Nothing | There::Unfinished => None,
+                    };
                     batch.files.push(WantedFile { spot, meta, size, replaces, holes, chunks });
                 }
                 Err(error @ RepositoryError::State(_)) => return Err(error.into()),

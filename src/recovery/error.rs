@@ -51,6 +51,18 @@ pub enum RecoveryError {
         /// The snapshot.
         snapshot: String,
     },
+    /// A safety snapshot holds only what a restore changed.
+    #[error(
+        "--delete would remove all that the restore before {snapshot} did not change: `filbert rollback` takes a \
+         restore back"
+    )]
+    OnlyWhatChanged {
+        /// The snapshot.
+        snapshot: String,
+    },
+    /// Places that cannot be meant so.
+    #[error("{0}")]
+    Map(String),
     /// What is there could not be kept, so nothing was changed.
     #[error("nothing was restored, for what is there now could not be kept as a safety snapshot: {0}")]
     NotKept(#[source] super::SafetyError),

@@ -116,15 +116,19 @@ pub(super) async fn fill(
         return Err(error.into());
     }
     while !wanted.is_empty() {
-        tokio::select! {
-            filled = fill_round(repository, &filling, wanted, hands) => filled?,
-            () = cancel.cancelled() => {
+        let filled = tokio::select! {
+            filled = fill_round(repository, &filling, wanted, hands) => filled,
+            () = cancel.cancelled() => Err(RepositoryError::Cancelled.into()),
+        };
+        match filled.and_then(|()| elsewhere(repository, &filling)) {
+            Ok(found) => wanted = found,
+            // A restore that goes on finds what was written.
+            Err(error) => {
                 filling.leave_unfinished();
                 settle(&filling).await;
-                return Err(RepositoryError::Cancelled.into());
+                return Err(error);
             }
         }
-        wanted = elsewhere(repository, &filling)?;
     }
     filling.tell_unfinished();
     Ok(())

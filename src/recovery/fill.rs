@@ -47,7 +47,7 @@ impl Filling {
         for (number, file) in self.batch.files.iter().enumerate().filter(|(_, file)| file.chunks == 0) {
             let mut state = self.state(number as u32);
             let begun = self.begin(number as u32);
-            if let Err(error) = begun.and_then(|new| new.finish(&file.meta, file.replaces)) {
+            if let Err(error) = begun.and_then(|new| finish(new, file)) {
                 self.fail(&mut state, number as u32, error);
                 continue;
             }
@@ -139,7 +139,7 @@ impl Filling {
             return Ok(());
         }
         let wanted = &self.batch.files[number as usize];
-        file.finish(&wanted.meta, wanted.replaces)?;
+        finish(*file, wanted)?;
         self.finished(wanted);
         Ok(())
     }
@@ -245,5 +245,12 @@ impl Filling {
 
     fn state(&self, number: u32) -> MutexGuard<'_, FileState> {
         self.states[number as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn finish(new: NewFile, wanted: &WantedFile) -> Result<(), PlaceError> {
+    match wanted.replaces {
+        Some(seen) => new.finish_over(&wanted.meta, seen),
+        None => new.finish(&wanted.meta, false),
     }
 }

@@ -61,8 +61,8 @@ impl StrayLogs {
             if report.is_unrestored(database) || !holds_database(places, database) {
                 continue;
             }
-            if options.overwrite {
-                removing.remove(vec![spot])?;
+            if options.overwrite && removing.one(spot.at())? {
+                report.removed();
             } else {
                 let message = "a log of another state of the database beside it, which SQLite would play back onto it: \
                                remove it before the database is opened (--overwrite does)";

@@ -8,10 +8,12 @@ use super::logs::StrayLogs;
 use super::places::{At, Places, Spot};
 use super::removal::{Removals, Removing};
 use super::report::Report;
+use super::root::root_of;
 use super::selection::each_entry;
 use super::{RecoveryError, RestoreOptions};
+use crate::files::filter::Filter;
 use crate::files::links::FirstNames;
-use crate::files::place::{Existing, Kind, Target};
+use crate::files::place::{Existing, Kind, Seen, Target};
 use crate::model::entry::{Entry, Metadata, Node};
 use crate::progress::{Event, FileAction};
 use crate::repository::Repository;
@@ -25,8 +27,8 @@ pub(super) struct LateLink {
     /// The name to link to: only if it was restored or found right.
     pub(super) first: Vec<u8>,
     pub(super) spot: Spot,
-    /// Something lies there that it takes the place of.
-    pub(super) replaces: bool,
+    /// What lies there that it takes the place of.
+    pub(super) replaces: Option<Seen>,
 }
 
 /// What is left to do when all files are there.
@@ -50,6 +52,10 @@ pub(super) struct Planner {
     made: Option<Spot>,
     removals: Removals,
     logs: StrayLogs,
+    /// The patterns, to tell folders that are wanted from those on the way.
+    filter: Filter,
+    /// Whether the entry at hand is wanted for itself.
+    is_wanted_itself: bool,
     /// Where what will change is gathered, in a dry run for that.
     changes: Option<Arc<Changes>>,
 }
@@ -75,6 +81,8 @@ impl Planner {
             made: None,
             removals: Removals::default(),
             logs: StrayLogs::default(),
+            filter: Filter::default(),
+            is_wanted_itself: true,
             changes,
         }
     }
@@ -96,8 +104,14 @@ impl Planner {
         }
         let refused = |error| report.problem(short.clone(), format!("an entry is left out: {error}"));
         let mut any = false;
+        let root = root_of(&options.snapshot)?;
+        self.filter = Filter::new(&options.includes, &options.excludes)?;
         each_entry(&options, entries, refused, |entry| {
             any = true;
+            if !options.includes.is_empty() && entry.node == Node::Folder {
+                let relative = entry.path.below(&root).unwrap_or_default();
+                self.is_wanted_itself = self.filter.selects(relative, true);
+            }
             let Some(at) = places.find(&entry.path) else {
                 self.outside(&entry);
                 return Ok(());
@@ -171,6 +185,9 @@ impl Planner {
             }
         }
         if at.relative.is_empty() {
+            let message = "it is no folder, and a folder is what it should go to: not restored".to_owned();
+            self.report.unrestored(at);
+            self.report.problem(self.places.shown(at), message);
             return Ok(());
         }
         let mut there = if self.is_new_below(at) { There::Nothing } else { There::Unfinished };
@@ -196,7 +213,7 @@ impl Planner {
                 }
                 // Files are replaced in one step when they are whole.
                 if existing.kind == Kind::File && is_file {
-                    there = There::Older;
+                    there = There::Older(existing.seen());
                 } else if let Some(target) = self.writable(at) {
                     target.remove(at.relative)?;
                 }
@@ -264,14 +281,21 @@ impl Planner {
         if target.make_folder(at.relative)? && !self.is_new_below(at) {
             self.made = Some(at.to_spot());
         }
-        target.defer_folder(at.relative, meta);
+        // A folder that is only on the way to what is wanted stays as it is.
+        if existing.is_none() && !at.relative.is_empty() || self.is_wanted_itself {
+            target.defer_folder(at.relative, meta);
+        }
         Ok(())
     }
 
     fn make(&mut self, entry: Entry, at: At<'_>, there: There) -> Result<(), RecoveryError> {
         let names = self.first_names.entry(at.place).or_default();
         if let Some(first) = names.other_name(&entry, at.relative) {
-            let (first, replaces) = (first.to_vec(), there == There::Older);
+            let first = first.to_vec();
+            let replaces = match there {
+                There::Older(seen) => Some(seen),
+                There::Nothing | There::Unfinished => None,
+            };
             self.late_links.push(LateLink { first, spot: at.to_spot(), replaces });
             return Ok(());
         }

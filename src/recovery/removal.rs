@@ -18,6 +18,7 @@ use crate::repository::snapshots::{SnapshotEntries, unless_local};
 use crate::state::restores::ChangeKind;
 use std::cmp::Ordering;
 use std::sync::Arc;
+use walkdir::WalkDir;
 
 /// What is to go, by place and path: a folder before what is below it.
 #[derive(Debug, Default)]
@@ -63,6 +64,13 @@ impl Removals {
     /// Removes all that is to go below this, so that something else can take its place.
     pub(super) fn clear_below(&mut self, at: At<'_>, removing: &Removing<'_>) -> Result<(), RecoveryError> {
         let folder = at.to_spot();
+        // What stays in it would keep it there: then nothing of it goes.
+        let planned = self.spots.iter().filter(|spot| spot.at().is_below(&folder)).count();
+        let there =
+            WalkDir::new(removing.places.disk_path(at)).min_depth(1).into_iter().take(planned + 1).count();
+        if there > planned {
+            return Ok(());
+        }
         let (below, others) =
             std::mem::take(&mut self.spots).into_iter().partition(|spot| spot.at().is_below(&folder));
         self.spots = others;
@@ -89,7 +97,7 @@ pub(super) struct Removing<'r> {
 
 impl Removing<'_> {
     /// Removes these, the deepest first.
-    pub(super) fn remove(&self, spots: Vec<Spot>) -> Result<(), RecoveryError> {
+    fn remove(&self, spots: Vec<Spot>) -> Result<(), RecoveryError> {
         for spot in spots.into_iter().rev() {
             let at = spot.at();
             let removed = match spot.relative.is_empty() {
@@ -108,7 +116,7 @@ impl Removing<'_> {
         Ok(())
     }
 
-    fn one(&self, at: At<'_>) -> Result<bool, RecoveryError> {
+    pub(super) fn one(&self, at: At<'_>) -> Result<bool, RecoveryError> {
         let Some(target) = self.places.target(at) else { return Ok(false) };
         let Some(existing) = target.existing(at.relative)? else { return Ok(false) };
         if let Some(noted) = &self.options.noted
@@ -173,8 +181,16 @@ fn beside(
         let Some(at) = places.find(&walked.path) else { continue };
         let relative = walked.path.below(&root).unwrap_or_default();
         let is_selected = wanted.selects(relative, walked.metadata.is_dir());
+        // Below the folder of a place that lies in this one nothing belongs to this one.
+        let own = places.folder(at);
+        let is_elsewhere = places.all().any(|other| {
+            other.folder != own
+                && other.folder.starts_with(own)
+                && walked.disk_path.starts_with(&other.folder)
+        });
         if !is_in_snapshot
             && is_selected
+            && !is_elsewhere
             && !at.relative.is_empty()
             && walked.disk_path == places.disk_path(at)
         {

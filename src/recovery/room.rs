@@ -52,13 +52,15 @@ pub(super) fn check_room(
             // A file of that size is most likely the same, and needs no more room.
             let existing = places.target(at).and_then(|target| target.existing(at.relative).ok().flatten());
             let is_there = existing.is_some_and(|existing| existing.size == size);
+            let begun = places.target(at).and_then(|target| target.unfinished(at.relative)?.metadata().ok());
+            let begun = begun.map_or(0, |begun| begun.blocks().saturating_mul(512));
             let disk =
                 disk_of_place.get(at.place).copied().flatten().and_then(|device| disks.get_mut(&device));
             if let Some(disk) = disk
                 && (links < 2 || several.insert(file))
                 && !is_there
             {
-                disk.needed = disk.needed.saturating_add(bytes_on_disk(&entry));
+                disk.needed = disk.needed.saturating_add(bytes_on_disk(&entry).saturating_sub(begun));
             }
             Ok(())
         },

@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::changes::Changes;
 use super::fetch::{self, Hands};
 use super::fill::Filling;
-use super::places::Places;
+use super::places::{Places, check_entries};
 use super::plan::{LateLink, Leftover, Planner};
 use super::removal::Removing;
 use super::report::Report;
@@ -14,6 +14,7 @@ use super::{RecoveryError, RestoreOptions, RestoreOutcome};
 use crate::files::place::ShortfallKind;
 use crate::format::record::SnapshotState;
 use crate::model::path::display_bytes;
+use crate::model::set::SAFETY_SET;
 use crate::progress::{Event, FileAction, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
 use crate::store::TrafficCount;
@@ -62,12 +63,16 @@ impl RecoveryService {
     ) -> Result<RestoreOutcome, RecoveryError> {
         let repository = &self.repository;
         let before = repository.store().traffic();
-        if options.delete && options.snapshot.head.state != SnapshotState::Whole {
-            return Err(RecoveryError::NotWhole { snapshot: options.snapshot.id.short() });
+        if options.delete {
+            may_delete(&options)?;
         }
         let report = Arc::new(Report::new(observer.clone()));
         observer.event(Event::Stage { stage: Stage::Planning, files: None, bytes: None });
         let entries = Arc::new(repository.entries(&options.snapshot).await?);
+        {
+            let (options, entries) = (options.clone(), entries.clone());
+            fetch::blocking(move || check_entries(&options, &entries)).await??;
+        }
         let places = Arc::new(Places::open(&options)?);
         if !options.dry_run && !options.ignore_free_space {
             let (options, entries, places) = (options.clone(), entries.clone(), places.clone());
@@ -164,6 +169,16 @@ impl RecoveryService {
     }
 }
 
+/// What is not in a snapshot must have been gone when it was made.
+fn may_delete(options: &RestoreOptions) -> Result<(), RecoveryError> {
+    let (head, snapshot) = (&options.snapshot.head, options.snapshot.id.short());
+    match head.state {
+        _ if head.set.name == SAFETY_SET => Err(RecoveryError::OnlyWhatChanged { snapshot }),
+        SnapshotState::Whole => Ok(()),
+        _ => Err(RecoveryError::NotWhole { snapshot }),
+    }
+}
+
 /// The batch that is planned next.
 async fn next(planned: &Receiver<Batch>) -> Result<Option<Batch>, RepositoryError> {
     let planned = planned.clone();
@@ -213,8 +228,11 @@ fn make_link(places: &Places, link: &LateLink, report: &Report) {
         report.problem(places.shown(at), message);
         return;
     }
-    let cleared = if link.replaces { target.remove(at.relative) } else { Ok(()) };
-    match cleared.and_then(|()| target.link(&link.first, at.relative)) {
+    let made = match link.replaces {
+        Some(seen) => target.link_over(&link.first, at.relative, seen),
+        None => target.link(&link.first, at.relative),
+    };
+    match made {
         Ok(()) => report.written(&places.shown(at), FileAction::Restored),
         Err(error) => {
             report.unrestored(at);

@@ -68,7 +68,4 @@ pub(in crate::cli) struct RollbackArguments {
     /// The restore to take back, as `filbert restores` names it
     #[arg(value_name = "SESSION")]
     pub session: String,
-    /// Do not keep what is there now
-    #[arg(long)]
-    pub no_safety: bool,
 }

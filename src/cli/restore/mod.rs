@@ -40,7 +40,7 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
 pub(super) async fn roll_back(session: &Session, wish: &RollbackArguments) -> Result<Exit, CliError> {
     let opened = open(session).await?;
     let sessions = sessions(session, &opened);
-    let started = sessions.roll_back(&wish.session, !wish.no_safety, session.display.clone())?;
+    let started = sessions.roll_back(&wish.session, session.display.clone())?;
     finish(session, &opened, started).await
 }
 

@@ -56,6 +56,12 @@ pub enum PlaceError {
         path: String,
     },
     /// A file that was to be finished before all of it was written.
+    #[error("`{path}` changed while the restore was under way: it is left as it is; restore once more")]
+    /// Somebody else wrote to it.
+    Changed {
+        /// Below the target.
+        path: String,
+    },
     #[error("`{path}` has {written} bytes of {size}; it is not put in place")]
     Incomplete {
         /// The path.
@@ -105,6 +111,6 @@ impl PlaceError {
 
     /// Whether it failed for what lies there already.
     pub fn is_in_the_way(&self) -> bool {
-        matches!(self, Self::InTheWay { .. } | Self::NotEmpty { .. })
+        matches!(self, Self::InTheWay { .. } | Self::NotEmpty { .. } | Self::Changed { .. })
     }
 }

@@ -51,6 +51,14 @@ pub struct Existing {
     pub rdev: u64,
 }
 
+/// By what it shows that something is still as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    device: u64,
+    inode: u64,
+    ctime: Timestamp,
+}
+
 impl Target {
     /// What lies at `relative`; none if nothing does.
     ///
@@ -118,6 +126,11 @@ impl Target {
 }
 
 impl Existing {
+    /// What it was seen as.
+    pub fn seen(&self) -> Seen {
+        Seen { device: self.device, inode: self.inode, ctime: self.ctime }
+    }
+
     // The types of these fields differ between systems.
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
     pub(super) fn new(stat: &Stat) -> Self {

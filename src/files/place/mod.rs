@@ -15,7 +15,7 @@ mod nodes;
 mod shortfall;
 
 pub use error::PlaceError;
-pub use existing::{Existing, Kind};
+pub use existing::{Existing, Kind, Seen};
 pub use flush::Flusher;
 pub use new_file::NewFile;
 pub use shortfall::{Shortfall, ShortfallKind, Shortfalls};

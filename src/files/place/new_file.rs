@@ -1,6 +1,7 @@
 //! A file being restored: written under a temporary name, moved to its own when whole.
 
 use super::error::PlaceError;
+use super::existing::{Existing, Seen};
 use super::shortfall::Shortfalls;
 use super::{Target, apply};
 use crate::model::entry::Metadata;
@@ -148,9 +149,25 @@ impl NewFile {
         self.hole(bytes);
     }
 
-    /// Counts a hole of `bytes` zero bytes somewhere, or bytes that an unfinished file has already, for use with [`write_at`](Self::write_at).
+    /// Counts a hole of `bytes` zero bytes somewhere, or bytes that an unfinished file has already, for
+    /// use with [`write_at`](Self::write_at).
     pub fn hole(&mut self, bytes: u64) {
         self.covered += bytes;
+    }
+
+    /// As [`Self::finish`], in place of a file that is still as it was `seen`, and of nothing else. It
+    /// is looked at right before, and the new content is on the disk by then.
+    ///
+    /// # Errors
+    /// Those of `finish`; it changed.
+    pub fn finish_over(self, metadata: &Metadata, seen: Seen) -> Result<(), PlaceError> {
+        let failed = |error| PlaceError::new("put in place", &self.relative, error);
+        self.file.sync_data().map_err(|error| PlaceError::from_io("write", &self.relative, error))?;
+        let now = rustix::fs::statat(&self.folder, self.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        if Existing::new(&now).seen() != seen {
+            return Err(PlaceError::Changed { path: display_bytes(&self.relative).into_owned() });
+        }
+        self.finish(metadata, true)
     }
 
     /// Gives the whole file its metadata and its name. With `replace`, what lies there is replaced
@@ -187,9 +204,13 @@ impl NewFile {
         Ok(())
     }
 
-    fn move_into_place(&self, replace: bool) -> Result<(), Errno> {
+    fn name(&self) -> &[u8] {
         let start = self.relative.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
-        let (from, name) = (self.temporary.as_str(), &self.relative[start..]);
+        &self.relative[start..]
+    }
+
+    fn move_into_place(&self, replace: bool) -> Result<(), Errno> {
+        let (from, name) = (self.temporary.as_str(), self.name());
         if replace {
             return match rustix::fs::renameat(&self.folder, from, &self.folder, name) {
                 Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => {

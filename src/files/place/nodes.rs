@@ -1,11 +1,13 @@
 //! Makes what is no regular file: folders, further names of files, symbolic links, pipes, sockets
 //! and devices.
 
-use super::existing::{Existing, Kind};
+use super::existing::{Existing, Kind, Seen};
 use super::{PlaceError, Target, apply};
 use crate::model::entry::{Metadata, Node};
+use crate::model::path::display_bytes;
 use rustix::fs::{AtFlags, FileType, Mode};
 use rustix::io::Errno;
+use std::sync::atomic::Ordering;
 
 impl Target {
     /// Makes the folder at `relative`, open to its owner only until
@@ -49,6 +51,28 @@ impl Target {
         let to = self.beneath.locate(relative, true)?;
         rustix::fs::linkat(&from.folder, from.name, &to.folder, to.name, AtFlags::empty())
             .map_err(|error| PlaceError::new("make the hard link", relative, error))
+    }
+
+    /// As [`Self::link`], in one step in place of what is still as it was `seen`.
+    ///
+    /// # Errors
+    /// Those of `link`; it changed.
+    pub fn link_over(&self, existing: &[u8], relative: &[u8], seen: Seen) -> Result<(), PlaceError> {
+        let failed = |error| PlaceError::new("make the hard link", relative, error);
+        let place = self.beneath.locate(relative, true)?;
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = format!(".filbert-{:08x}{number:08x}", self.run);
+        let from = self.beneath.locate(existing, false)?;
+        rustix::fs::linkat(&from.folder, from.name, &place.folder, temporary.as_str(), AtFlags::empty())
+            .map_err(failed)?;
+        let replaced = match self.existing(relative)?.map(|now| now.seen() == seen) {
+            Some(true) => rustix::fs::renameat(&place.folder, temporary.as_str(), &place.folder, place.name)
+                .map_err(failed),
+            _ => Err(PlaceError::Changed { path: display_bytes(relative).into_owned() }),
+        };
+        // Where both names were the same file already, a rename does nothing.
+        let _ = rustix::fs::unlinkat(&place.folder, temporary.as_str(), AtFlags::empty());
+        replaced
     }
 
     /// Makes the symbolic link at `relative` that holds the bytes `leads_to`, whatever they are:

@@ -129,12 +129,7 @@ impl RestoreSessions {
 
     /// Takes a restore in place back: brings back what it replaced and removed, and removes what it
     /// made. That is a restore in place itself, and can be taken back.
-    pub fn roll_back(
-        &self,
-        id: &str,
-        safety: bool,
-        observer: Arc<dyn Observer>,
-    ) -> Result<RestoreSession, RecoveryError> {
+    pub fn roll_back(&self, id: &str, observer: Arc<dyn Observer>) -> Result<RestoreSession, RecoveryError> {
         let undone = self.record(id)?;
         let _not_under_way = self.lock(&undone.id)?;
         if undone.state == RestoreState::Undone {
@@ -147,7 +142,8 @@ impl RestoreSessions {
         })?;
         let wish = RestoreWish {
             overwrite: true,
-            safety,
+            // What it made may have been worked on since.
+            safety: true,
             ..RestoreWish::new(snapshot, Destination::Original { maps: Vec::new() })
         };
         self.start_new(wish, Some(undone.id), observer)

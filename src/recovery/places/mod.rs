@@ -9,6 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod maps;
+
+pub(super) use maps::check_entries;
+
 /// A path below one of the places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct At<'p> {
@@ -71,7 +75,9 @@ impl Places {
     /// One cannot be used, or is being restored into already.
     pub(super) fn open(options: &RestoreOptions) -> Result<Self, RecoveryError> {
         let mut places = Vec::new();
-        for (from, folder) in pairs(options)? {
+        let pairs = pairs(options)?;
+        maps::check(options, &pairs)?;
+        for (from, folder) in pairs {
             let target = match options.dry_run {
                 true => Target::open(&folder)?,
                 false => Some(Target::open_or_create(&folder, options.mark)?),
@@ -111,9 +117,14 @@ impl Places {
         self.places.get(at.place)?.flusher.as_ref()
     }
 
+    /// The folder of its place.
+    pub(super) fn folder(&self, at: At<'_>) -> &Path {
+        self.places.get(at.place).map_or(Path::new("/"), |place| &place.folder)
+    }
+
     /// Its path on this machine.
     pub(super) fn disk_path(&self, at: At<'_>) -> PathBuf {
-        let folder = self.places.get(at.place).map_or(Path::new("/"), |place| &place.folder);
+        let folder = self.folder(at);
         match at.relative {
             b"" => folder.to_owned(),
             relative => folder.join(std::ffi::OsStr::from_bytes(relative)),
