@@ -172,7 +172,7 @@ async fn what_is_edited_while_it_waits_for_its_turn_is_left_alone() {
     write(&source, "z", noise(2, 100_000));
     machine.back_up("s", &[&source]).await;
     let target = dir.path().join("target");
-    write(&target, "z", b"older".to_vec());
+    write(&target, "z", b"older");
     let wish = machine.wish("s", &target).await.unwrap();
     let wish = filbert::recovery::RestoreOptions { overwrite: true, ..wish };
     let service = filbert::recovery::RecoveryService::new(machine.open().await);

@@ -63,6 +63,7 @@ pub(super) fn sessions(session: &Session, opened: &Opened) -> RestoreSessions {
 
 /// Tells what a restore would do.
 async fn look(session: &Session, opened: &Opened, wish: RestoreArguments) -> Result<Exit, CliError> {
+    let has_net = wish.in_place && !wish.no_safety;
     let options = RestoreOptions { dry_run: true, ..options(session, opened, wish)? };
     let snapshot = options.snapshot.clone();
     let service = RecoveryService::new(opened.repository.clone());
@@ -71,7 +72,7 @@ async fn look(session: &Session, opened: &Opened, wish: RestoreArguments) -> Res
     let outcome = session.interrupt.instead(outcome)?;
     outcome.problems.iter().for_each(|problem| session.display.problem(problem));
     let traffic = outcome.traffic.clone();
-    Ended { id: None, snapshot: &snapshot, outcome: &outcome, traffic, safety: None }.tell(session);
+    Ended { id: None, snapshot: &snapshot, outcome: &outcome, traffic, safety: None, has_net }.tell(session);
     Ok(if outcome.is_whole() { Exit::Done } else { Exit::NotAll })
 }
 
@@ -93,7 +94,7 @@ async fn finish(session: &Session, opened: &Opened, started: RestoreSession) -> 
         return Err(CliError::Usage(format!("restore {id} is not remembered any more")));
     };
     let safety = ended.safety;
-    Ended { id: Some(&id), snapshot, outcome, traffic, safety }.tell(session);
+    Ended { id: Some(&id), snapshot, outcome, traffic, safety, has_net: false }.tell(session);
     if outcome.disk_full {
         session.output.error(&format!(
             "the disk of the target is full: make room, then `filbert restore --resume {id}`; what is right stays"

@@ -17,6 +17,8 @@ pub(super) struct Ended<'e> {
     pub(super) outcome: &'e RestoreOutcome,
     pub(super) traffic: TrafficCount,
     pub(super) safety: Option<ObjectId>,
+    /// Of a dry run: the restore would keep what it replaces.
+    pub(super) has_net: bool,
 }
 
 #[derive(Serialize)]
@@ -78,7 +80,7 @@ impl Ended<'_> {
     }
 
     fn summary(&self, session: &Session) -> Summary<'_> {
-        let Ended { id, snapshot, outcome, traffic, safety } = self;
+        let Ended { id, snapshot, outcome, traffic, safety, .. } = self;
         Summary {
             r#type: "summary",
             session: *id,
@@ -121,6 +123,10 @@ impl Ended<'_> {
         if outcome.removed > 0 {
             let things = counted(outcome.removed, "thing");
             output.summary(&format!("{removed} {things} that should not be there"));
+        }
+        if self.is_dry_run() && self.has_net {
+            output
+                .summary("not counted: the safety snapshot before it, which may send what would be replaced");
         }
         if self.is_dry_run() {
             output.summary(&format!("from {}", counted(outcome.packs.len() as u64, "pack")));

@@ -127,7 +127,11 @@ impl PlanService {
                 let entries = self.repository.entries(&prepared.snapshot).await?;
                 let chosen = sample::choose(sample, seed, &options, &entries)?;
                 if chosen.is_empty() {
-                    report.fail(&prepared.set, "not rehearsed: what is allowed or left is less than any one of its files takes".to_owned());
+                    report.fail(
+                        &prepared.set,
+                        "not rehearsed: what is allowed or left is less than any one of its files takes"
+                            .to_owned(),
+                    );
                     return Ok(None);
                 }
                 options.exactly = Some(Arc::new(chosen));

@@ -111,11 +111,26 @@ impl Target {
         let place = self.beneath.locate(relative, false)?;
         let flags = if is_folder { AtFlags::REMOVEDIR } else { AtFlags::empty() };
         self.beneath.forget(relative);
-        match rustix::fs::unlinkat(&place.folder, place.name, flags) {
+        let mut removed = rustix::fs::unlinkat(&place.folder, place.name, flags);
+        if removed == Err(Errno::ACCESS) && self.open_to_owner(relative) {
+            removed = rustix::fs::unlinkat(&place.folder, place.name, flags);
+        }
+        match removed {
             Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
             removed => removed,
         }
         .map_err(|error| PlaceError::new("replace", relative, error))
+    }
+
+    /// Lets its owner write into the folder of `relative`, if that is what was missing.
+    fn open_to_owner(&self, relative: &[u8]) -> bool {
+        let Some(end) = relative.iter().rposition(|byte| *byte == b'/') else { return false };
+        let folder = &relative[..end];
+        let (Ok(stat), Ok(place)) = (self.stat(folder), self.beneath.locate(folder, false)) else {
+            return false;
+        };
+        let mode = Mode::from_bits_retain((Existing::new(&stat).mode | 0o700) as _);
+        rustix::fs::chmodat(&place.folder, place.name, mode, AtFlags::empty()).is_ok()
     }
 
     pub(super) fn stat(&self, relative: &[u8]) -> Result<Stat, PlaceError> {

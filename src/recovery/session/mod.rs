@@ -13,7 +13,7 @@ use super::changes::Changes;
 use super::{Destination, RecoveryError, RecoveryService, RestoreOptions, RestoreOutcome};
 use crate::model::id::ObjectId;
 use crate::model::path::EntryPath;
-use crate::progress::Observer;
+use crate::progress::{Event, Observer};
 use crate::repository::snapshots::SnapshotInfo;
 use crate::repository::{Cancel, Repository, RepositoryError};
 use crate::state::lock::Lock;
@@ -295,13 +295,23 @@ impl Run {
         }
         let net =
             self.net.as_ref().ok_or_else(|| RecoveryError::NotKept("nobody is there to keep it".into()))?;
+        let nothing_goes =
+            changes.iter().all(|change| matches!(change.kind, ChangeKind::Kept | ChangeKind::Made));
         let keep = Keep {
             session: self.record.id.clone(),
             changes,
             observer: self.observer.clone(),
             cancel: self.options.cancel.clone(),
         };
-        self.record.safety = Some(net.keep(keep).await.map_err(RecoveryError::NotKept)?);
+        match net.keep(keep).await {
+            Ok(safety) => self.record.safety = Some(safety),
+            // Nothing would be lost: a recovery must not fail for a server that takes no more.
+            Err(error) if nothing_goes && !self.options.cancel.is_cancelled() => {
+                let notice = format!("nothing is replaced, so it goes on without a safety snapshot: {error}");
+                self.observer.event(Event::Notice(&notice));
+            }
+            Err(error) => return Err(RecoveryError::NotKept(error)),
+        }
         Ok(state.put_restore(&self.record)?)
     }
 }
