@@ -9,10 +9,11 @@ use super::places::{At, Places, Spot};
 use super::removal::{Removals, Removing};
 use super::report::Report;
 use super::selection::each_entry;
+use super::spelling::{BELOW_OTHER_NAME, OTHER_NAME, Spellings};
 use super::{RecoveryError, RestoreOptions};
 use crate::files::links::FirstNames;
 use crate::files::place::{Existing, Kind, Target};
-use crate::model::entry::{Entry, Metadata, Node};
+use crate::model::entry::{Entry, Node};
 use crate::progress::{Event, FileAction};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
@@ -50,6 +51,7 @@ pub(super) struct Planner {
     made: Option<Spot>,
     removals: Removals,
     logs: StrayLogs,
+    spellings: Spellings,
     /// Where what will change is gathered, in a dry run for that.
     changes: Option<Arc<Changes>>,
 }
@@ -75,6 +77,7 @@ impl Planner {
             made: None,
             removals: Removals::default(),
             logs: StrayLogs::default(),
+            spellings: Spellings::default(),
             changes,
         }
     }
@@ -153,6 +156,14 @@ impl Planner {
     }
 
     fn entry(&mut self, entry: Entry, at: At<'_>) -> Result<(), RecoveryError> {
+        if self.spellings.is_below_clash(at) {
+            if let Node::File(content) = &entry.node {
+                self.report.selected(content.size);
+            }
+            self.report.unrestored(at);
+            self.report.problem(self.places.shown(at), BELOW_OTHER_NAME.to_owned());
+            return Ok(());
+        }
         let target = self.places.target(at).cloned();
         let existing = match &target {
             Some(target) if !at.relative.is_empty() && !self.is_new_below(at) => {
@@ -160,8 +171,14 @@ impl Planner {
             }
             _ => None,
         };
+        if let (Some(target), Some(_)) = (&target, &existing)
+            && !self.spellings.is_spelt_so(target, at)?
+        {
+            self.answered_for(&entry, at);
+            return Ok(());
+        }
         if let Node::Folder = entry.node {
-            return self.folder(at, entry.meta, existing);
+            return self.folder(at, &entry, existing);
         }
         self.logs.is_wanted(at);
         if let Node::File(content) = &entry.node {
@@ -205,6 +222,17 @@ impl Planner {
         self.make(entry, at, there)
     }
 
+    /// Something of another name is in the place of this, and of all that is below it.
+    fn answered_for(&mut self, entry: &Entry, at: At<'_>) {
+        match &entry.node {
+            Node::Folder => self.spellings.clashes(at),
+            Node::File(content) => self.report.selected(content.size),
+            _ => {}
+        }
+        self.report.unrestored(at);
+        self.report.left_alone(self.places.shown(at), OTHER_NAME.to_owned());
+    }
+
     fn right(&mut self, entry: &Entry, at: At<'_>) {
         if matches!(entry.node, Node::File(_)) {
             self.report.already_right(&self.places.shown(at), entry.node.size());
@@ -235,12 +263,7 @@ impl Planner {
         self.made.as_ref().is_some_and(|made| at.is_below(made))
     }
 
-    fn folder(
-        &mut self,
-        at: At<'_>,
-        meta: Metadata,
-        existing: Option<Existing>,
-    ) -> Result<(), RecoveryError> {
+    fn folder(&mut self, at: At<'_>, entry: &Entry, existing: Option<Existing>) -> Result<(), RecoveryError> {
         let in_the_way = existing.as_ref().is_some_and(|existing| existing.kind != Kind::Folder);
         match &existing {
             Some(other) if in_the_way && !self.may_replace(at, other)? => return Ok(()),
@@ -261,10 +284,16 @@ impl Planner {
         if in_the_way {
             target.remove(at.relative)?;
         }
-        if target.make_folder(at.relative)? && !self.is_new_below(at) {
-            self.made = Some(at.to_spot());
+        match (target.make_folder(at.relative)?, self.is_new_below(at)) {
+            // Where nothing was: somebody else made it meanwhile, or this restore under another name.
+            (false, true) if !self.spellings.is_spelt_so(&target, at)? => {
+                self.answered_for(entry, at);
+                return Ok(());
+            }
+            (true, false) => self.made = Some(at.to_spot()),
+            _ => {}
         }
-        target.defer_folder(at.relative, meta);
+        target.defer_folder(at.relative, entry.meta.clone());
         Ok(())
     }
 
