@@ -28,7 +28,8 @@ fn methods(seen: &[Seen]) -> Vec<String> {
         let place = match parts.as_slice() {
             [] => "root".to_owned(),
             [name] if name.starts_with("filbert-") => "descriptor".to_owned(),
-            [folder @ ("log" | "packs"), number, _] => format!("{folder}/{number}/object"),
+            [folder, _] if folder.starts_with("log-") => format!("{folder}/object"),
+            ["packs", number, _] => format!("packs/{number}/object"),
             rest => rest.join("/"),
         };
         format!("{} {place}", seen.method)
@@ -57,8 +58,7 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
 
     cli.ok(&["init"]);
     let init = methods(&journal.take());
-    let expected =
-        ["PROPFIND root", "MKCOL root", "MKCOL log", "MKCOL packs", "PUT descriptor", "PROPFIND root"];
+    let expected = ["PROPFIND root", "MKCOL root", "MKCOL packs", "PUT descriptor", "PROPFIND root"];
     assert_eq!(init, expected);
 
     let first = cli.summary(&backup);
@@ -70,13 +70,13 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
     assert!(steps.len() <= 8 + packs, "{steps:?}");
     let others: Vec<_> = steps.iter().filter(|step| *step != "PUT packs/000/object").collect();
     let expected =
-        ["MKCOL packs/000", "PROPFIND packs/000", "MKCOL log/000", "PUT log/000/object", "PROPFIND log/000"];
+        ["MKCOL packs/000", "PROPFIND packs/000", "MKCOL log-000", "PUT log-000/object", "PROPFIND log-000"];
     assert_eq!(others, expected);
 
     let unchanged = cli.summary(&backup);
     let seen = journal.take();
     assert_counts_agree(&unchanged, &seen);
-    assert_eq!(methods(&seen), ["PUT log/000/object", "PROPFIND log/000"]);
+    assert_eq!(methods(&seen), ["PUT log-000/object", "PROPFIND log-000"]);
     assert_eq!(unchanged["bytes_read"], 0);
     assert_eq!(unchanged["kind"], "incremental");
 
@@ -85,7 +85,7 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
     let seen = journal.take();
     assert_counts_agree(&edited, &seen);
     let expected =
-        ["PUT packs/000/object", "HEAD packs/000/object", "PUT log/000/object", "PROPFIND log/000"];
+        ["PUT packs/000/object", "HEAD packs/000/object", "PUT log-000/object", "PROPFIND log-000"];
     assert_eq!(methods(&seen), expected);
     assert_eq!(edited["files_changed"], 1);
 
@@ -95,7 +95,7 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
     let seen = journal.take();
     assert_counts_agree(&restored, &seen);
     let steps = methods(&seen);
-    assert_eq!(steps[0], "PROPFIND log/000");
+    assert_eq!(steps[0], "PROPFIND log-000");
     assert!(steps[1..].iter().all(|step| step == "GET packs/000/object"), "{steps:?}");
     assert!(steps.len() <= 2 + packs, "{steps:?}");
     assert_same(&source, &out);
@@ -111,11 +111,10 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
     let expected = [
         "PROPFIND root",
         "GET descriptor",
-        "PROPFIND log",
-        "PROPFIND log/000",
-        "GET log/000/object",
-        "GET log/000/object",
-        "GET log/000/object",
+        "PROPFIND log-000",
+        "GET log-000/object",
+        "GET log-000/object",
+        "GET log-000/object",
         "GET packs/000/object",
     ];
     assert_eq!(methods(&seen), expected);
@@ -124,7 +123,7 @@ async fn each_step_sends_exactly_the_requests_it_needs() {
     let checked = cli.summary(&["check"]);
     let seen = journal.take();
     assert_counts_agree(&checked, &seen);
-    let expected = ["PROPFIND log/000", "PROPFIND root", "PROPFIND packs/000"];
+    let expected = ["PROPFIND log-000", "PROPFIND root", "PROPFIND packs/000"];
     assert_eq!(methods(&seen), expected);
 }
 

@@ -67,7 +67,7 @@ async fn records_go_on_in_the_next_folder_and_all_machines_follow() {
             assert_eq!(follower.catch_up().await.1, "");
         }
     }
-    let (full, next) = (machine.faults.paths("log/000/").len(), machine.faults.paths("log/001/").len());
+    let (full, next) = (machine.faults.paths("log-000/").len(), machine.faults.paths("log-001/").len());
     assert!(full as u64 >= FILL && next > 0, "{full} and {next} records");
     assert_eq!(machine.heard.problems(), "");
     for (name, reader) in [("one that followed", follower), ("an empty one", machine.without_state())] {

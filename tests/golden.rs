@@ -113,7 +113,7 @@ async fn every_version_is_sound_and_has_each_kind_of_object() {
             assert!(!machine.faults.paths(kind).is_empty(), "version {version}: no {kind}");
         }
         for kind in ["-snapshot-", "-checkpoint-"] {
-            let log = machine.faults.paths("log/");
+            let log = machine.faults.paths("log-");
             assert!(log.iter().any(|path| path.contains(kind)), "version {version}: no {kind}");
         }
     }

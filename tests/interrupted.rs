@@ -65,7 +65,7 @@ async fn wherever_the_store_dies_the_next_run_sends_only_what_is_missing() {
         machine.try_back_up(machine.options("s", &[&source])).await.unwrap_err();
         let there: BTreeSet<_> = machine.faults.paths("packs/").into_iter().collect();
         assert_eq!(there.len(), died_after, "{context}");
-        assert!(machine.faults.paths("log/").is_empty(), "{context}");
+        assert!(machine.faults.paths("log-").is_empty(), "{context}");
         machine.faults.heal();
         machine.faults.asked();
 
@@ -75,7 +75,7 @@ async fn wherever_the_store_dies_the_next_run_sends_only_what_is_missing() {
         assert!(sent.iter().all(|(path, _)| !there.contains(path)), "{context}: sent twice");
         assert!(sent.len() <= all - died_after, "{context}: {} packs sent", sent.len());
         assert_eq!(outcome.bytes_read, 8 * 7000, "{context}");
-        assert_eq!(machine.faults.paths("log/").len(), 1, "{context}: one record a finished run");
+        assert_eq!(machine.faults.paths("log-").len(), 1, "{context}: one record a finished run");
         expect_whole(&machine, &source, &context).await;
     }
 }
@@ -95,7 +95,7 @@ async fn wherever_an_answer_is_lost_the_run_ends_whole_and_nothing_is_sent_twice
             machine.back_up("s", &[&source]).await;
             assert!(machine.faults.heal(), "{context}: the fault happened");
             assert_eq!(puts(&machine.faults.asked(), "").len(), all + sent_again, "{context}");
-            assert_eq!(machine.faults.paths("log/").len(), 1, "{context}");
+            assert_eq!(machine.faults.paths("log-").len(), 1, "{context}");
             expect_whole(&machine, &source, &context).await;
         }
     }
@@ -119,7 +119,7 @@ async fn what_was_answered_with_success_and_is_not_there_whole_is_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_keeps_what_it_takes_is_never_called_done() {
     for fault in [Fault::OkButCut, Fault::OkButNotStored] {
-        for prefix in ["packs/", "log/"] {
+        for prefix in ["packs/", "log-"] {
             let context = format!("{fault:?} of all uploads to {prefix}");
             let (machine, _dir, source) = ready().await;
             machine.faults.often(Op::Put, prefix, 0, usize::MAX, fault);
@@ -146,21 +146,21 @@ async fn a_crash_between_the_record_and_the_look_makes_no_second_copy_of_the_rec
         [(Fault::StoredThenDead, "the record lay there"), (Fault::Fails(ErrorKind::Permanent), "it did not")]
     {
         let (machine, _dir, source) = ready().await;
-        machine.faults.once(Op::Put, "log/", 0, fault);
+        machine.faults.once(Op::Put, "log-", 0, fault);
         machine.try_back_up(machine.options("s", &[&source])).await.unwrap_err();
         let packs = machine.faults.paths("packs/");
-        let first = puts(&machine.faults.asked(), "log/").remove(0);
+        let first = puts(&machine.faults.asked(), "log-").remove(0);
         machine.faults.heal();
 
         let again = machine.again();
         let outcome = again.back_up("s", &[&source]).await;
         // The broken-off record is settled with the very same bytes before a second one follows.
         let asked = machine.faults.asked();
-        let resent = puts(&asked, "log/").into_iter().filter(|put| *put == first).count();
+        let resent = puts(&asked, "log-").into_iter().filter(|put| *put == first).count();
         assert_eq!(resent, usize::from(fault != Fault::StoredThenDead), "{context}");
         assert!(puts(&asked, "packs/").is_empty(), "{context}: no pack is sent again");
         assert_eq!(machine.faults.paths("packs/"), packs, "{context}");
-        assert_eq!((outcome.bytes_read, machine.faults.paths("log/").len()), (0, 2), "{context}");
+        assert_eq!((outcome.bytes_read, machine.faults.paths("log-").len()), (0, 2), "{context}");
         expect_whole(&machine, &source, context).await;
     }
 }
@@ -189,7 +189,7 @@ async fn a_cancelled_run_leaves_no_snapshot_and_is_gone_on_from() {
         let observer = Arc::new(StopsAfter(bytes.into(), options.cancel.clone()));
         let error = machine.back_up_watched(options, observer).await.unwrap_err();
         assert!(matches!(error, BackupError::Repository(RepositoryError::Cancelled)), "{context}: {error}");
-        assert!(machine.faults.paths("log/").is_empty(), "{context}");
+        assert!(machine.faults.paths("log-").is_empty(), "{context}");
         let before = machine.faults.paths("packs/");
         machine.faults.asked();
         machine.again().back_up("s", &[&source]).await;
@@ -228,7 +228,7 @@ async fn each_finished_run_is_one_record_though_every_second_one_is_broken_off()
         let id = machine.again().back_up("s", &[&source]).await.snapshot.unwrap();
         finished.insert(id, tree::read(&source));
     }
-    assert_eq!(machine.faults.paths("log/").len(), finished.len());
+    assert_eq!(machine.faults.paths("log-").len(), finished.len());
     let empty = machine.without_state();
     let target = tempfile::tempdir().unwrap();
     for (number, (id, wanted)) in finished.into_iter().enumerate() {
@@ -241,7 +241,7 @@ async fn each_finished_run_is_one_record_though_every_second_one_is_broken_off()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_after_a_crash_settles_and_sends_nothing() {
     let (machine, _dir, source) = ready().await;
-    machine.faults.once(Op::Put, "log/", 0, Fault::Fails(ErrorKind::Permanent));
+    machine.faults.once(Op::Put, "log-", 0, Fault::Fails(ErrorKind::Permanent));
     machine.try_back_up(machine.options("s", &[&source])).await.unwrap_err();
     machine.faults.asked();
     let options = BackupOptions { dry_run: true, ..machine.options("s", &[&source]) };

@@ -102,12 +102,12 @@ async fn a_listing_that_lags_behind_makes_no_false_alarm_and_no_second_record() 
             let context = format!("{fault:?} {times} times");
             let (machine, dir) = ready().await;
             let source = source(&dir, "source", 0);
-            machine.faults.often(Op::List, "log/", 0, times, fault);
+            machine.faults.often(Op::List, "log-", 0, times, fault);
             machine.back_up("s", &[&source]).await;
             write(&source, "later", "x");
             machine.back_up("s", &[&source]).await;
             machine.faults.heal();
-            assert_eq!(machine.faults.paths("log/").len(), 2, "{context}");
+            assert_eq!(machine.faults.paths("log-").len(), 2, "{context}");
             assert_eq!(machine.heard.problems(), "", "{context}");
             expect(&machine.without_state(), "s", &source, &context).await;
         }
@@ -119,7 +119,7 @@ async fn a_record_that_one_listing_lacks_is_looked_for_again() {
     let (machine, dir) = ready().await;
     let source = source(&dir, "source", 0);
     machine.back_up("s", &[&source]).await;
-    machine.faults.once(Op::List, "log/", 0, Fault::Omits);
+    machine.faults.once(Op::List, "log-", 0, Fault::Omits);
     let (_, problems) = machine.catch_up().await;
     assert!(machine.faults.heal());
     assert_eq!(problems, "", "one listing proves no loss");
@@ -139,7 +139,7 @@ async fn a_remote_set_back_to_an_older_state_is_told() {
     let (_, problems) = machine.catch_up().await;
     assert!(problems.contains("stood there before and does not any more"), "{problems}");
     let check = machine.check(ReadData::Nothing).await;
-    assert!(check.problems.iter().any(|problem| problem.subject.starts_with("log/")), "{}", told(&check));
+    assert!(check.problems.iter().any(|problem| problem.subject.starts_with("log-")), "{}", told(&check));
     assert!(check.problems.iter().any(|problem| problem.subject.starts_with("packs/")), "{}", told(&check));
 }
 
@@ -151,7 +151,7 @@ async fn a_record_missing_in_the_middle_is_told_to_a_machine_that_never_saw_it()
         write(&source, "today", format!("{day}"));
         machine.back_up("s", &[&source]).await;
     }
-    let mut records = machine.faults.paths("log/");
+    let mut records = machine.faults.paths("log-");
     records.sort();
     assert!(machine.faults.memory.lose(&records[1]));
     let (_, problems) = machine.without_state().catch_up().await;

@@ -256,7 +256,7 @@ async fn where_not_even_a_commit_fits_nothing_is_sent() {
         let error = limited(&machine, &source, limits, "too little").await.unwrap_err();
         assert!(matches!(error, BackupError::LimitsTooSmall), "{error}");
         assert!(error.to_string().contains("--max-requests"));
-        assert!(machine.faults.paths("log/").is_empty() && machine.faults.paths("packs/").is_empty());
+        assert!(machine.faults.paths("log-").is_empty() && machine.faults.paths("packs/").is_empty());
     }
     let past = RunLimits { stop_at: Some(Timestamp::from_millis(5)), ..RunLimits::default() };
     let error = limited(&machine, &source, past, "too late").await.unwrap_err();
@@ -360,7 +360,7 @@ async fn checkpoints_come_under_limits_as_well_and_keep_them() {
             assert_eq!(outcome.state, SnapshotState::Whole, "{context}");
         }
         let written =
-            machine.faults.paths("log/").iter().filter(|path| path.contains("-checkpoint-")).count();
+            machine.faults.paths("log-").iter().filter(|path| path.contains("-checkpoint-")).count();
         assert!(written >= 2, "{limits:?}: {written} checkpoints");
     }
     // Where there is room for a backup only, it is all that is made.
@@ -369,7 +369,7 @@ async fn checkpoints_come_under_limits_as_well_and_keep_them() {
         write(&source, &format!("{}", day % 5), tree::noise(day, 1500));
         limited(&machine, &source, upload(14_000), &format!("tight, day {day}")).await.unwrap();
     }
-    assert!(machine.faults.paths("log/").iter().all(|path| !path.contains("-checkpoint-")));
+    assert!(machine.faults.paths("log-").iter().all(|path| !path.contains("-checkpoint-")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 descriptor.unlock(&PASSWORD.into())?.ok_or("the password of the fixture is another")?;
             seed(&corpus, "descriptor", &bytes)?;
             seed(&corpus, "names", path.file_name().unwrap_or_default().as_encoded_bytes())?;
-            records(&repository.join("log/000"), &descriptor, &keyring, &corpus)?;
+            records(&repository.join("log-000"), &descriptor, &keyring, &corpus)?;
         }
     }
     Ok(())

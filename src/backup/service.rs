@@ -148,8 +148,7 @@ impl BackupService {
         outcome.snapshot = Some(id);
         if options.limits.any() {
             // A checkpoint can wait until a run has enough left for it.
-            let pack_bytes = options.writer.pack_bytes as u64;
-            let cost = self.repository.checkpoint_cost(pack_bytes)?;
+            let cost = self.repository.checkpoint_cost(&options.writer)?;
             if cost.is_none_or(|cost| !self.has_left(options, start, cost)) {
                 return Ok(outcome);
             }

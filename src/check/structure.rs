@@ -110,7 +110,7 @@ async fn records(
     for (folder, known) in by_folder {
         let listed = match look.records_in(folder) {
             Some(listed) => listed,
-            None => listed(repository, &names::folder(names::LOG, folder)).await?,
+            None => listed(repository, &names::log_folder(folder)).await?,
         };
         for name in known {
             // The size is known of records whose bytes are kept here; what a listing said before

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! filbert-<generation>-<hash>.json               descriptor
-//! log/<nnn>/<time, 12 hex>-<kind>-<hash>         record
+//! log-<nnn>/<time, 12 hex>-<kind>-<hash>         record
 //! packs/<nnn>/<hash>                             pack
 //! ```
 
@@ -10,8 +10,9 @@ use crate::model::id::ObjectId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The folder of records.
-pub const LOG: &str = "log";
+/// Folders of records begin with this. They lie at the root, whose listing an empty machine needs
+/// anyway, and which so tells it the newest.
+const LOG: &str = "log-";
 /// The folder of packs.
 pub const PACKS: &str = "packs";
 /// How many objects a numbered folder takes before the next one is begun. A soft limit: some
@@ -27,6 +28,16 @@ pub fn folder(parent: &str, number: u32) -> String {
 pub fn parse_folder(name: &str) -> Option<u32> {
     let number: u32 = name.parse().ok()?;
     (format!("{number:03}") == name).then_some(number)
+}
+
+/// The path of the numbered folder `number` of the log.
+pub fn log_folder(number: u32) -> String {
+    format!("{LOG}{number:03}")
+}
+
+/// The number of a folder of the log, if `name` is one.
+pub fn parse_log_folder(name: &str) -> Option<u32> {
+    parse_folder(name.strip_prefix(LOG)?)
 }
 
 /// The path of a pack.
@@ -90,7 +101,7 @@ impl RecordName {
 
     /// The path in the numbered log folder.
     pub fn path(&self, folder_number: u32) -> String {
-        format!("{}/{self}", folder(LOG, folder_number))
+        format!("{}/{self}", log_folder(folder_number))
     }
 }
 

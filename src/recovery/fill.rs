@@ -87,6 +87,7 @@ impl Filling {
             state.failed = true;
             state.file = None;
             self.unrestored(chunk.file);
+            self.report.lost();
             self.report.problem(self.shown(chunk.file), format!("not restored: {reason}"));
         }
     }

@@ -19,6 +19,7 @@ mod root;
 mod selection;
 mod service;
 mod session;
+mod spelling;
 mod verify;
 
 pub use error::RecoveryError;

@@ -109,6 +109,8 @@ pub struct RestoreOutcome {
     /// After a dry run: the packs that the restore would read, by path on the remote, and how many
     /// bytes of each.
     pub packs: BTreeMap<String, u64>,
+    /// Files whose content could not be had: the server lacks parts of it, or has them damaged.
+    pub files_lost: u64,
     /// What could not be restored, or not wholly.
     pub problems: Vec<Problem>,
     /// How many there were.

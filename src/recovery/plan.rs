@@ -10,11 +10,12 @@ use super::removal::{Removals, Removing};
 use super::report::Report;
 use super::root::root_of;
 use super::selection::each_entry;
+use super::spelling::{BELOW_OTHER_NAME, OTHER_NAME, Spellings};
 use super::{RecoveryError, RestoreOptions};
 use crate::files::filter::Filter;
 use crate::files::links::FirstNames;
 use crate::files::place::{Existing, Kind, Seen, Target};
-use crate::model::entry::{Entry, Metadata, Node};
+use crate::model::entry::{Entry, Node};
 use crate::progress::{Event, FileAction};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
@@ -56,6 +57,7 @@ pub(super) struct Planner {
     filter: Filter,
     /// Whether the entry at hand is wanted for itself.
     is_wanted_itself: bool,
+    spellings: Spellings,
     /// Where what will change is gathered, in a dry run for that.
     changes: Option<Arc<Changes>>,
 }
@@ -83,6 +85,7 @@ impl Planner {
             logs: StrayLogs::default(),
             filter: Filter::default(),
             is_wanted_itself: true,
+            spellings: Spellings::default(),
             changes,
         }
     }
@@ -167,6 +170,14 @@ impl Planner {
     }
 
     fn entry(&mut self, entry: Entry, at: At<'_>) -> Result<(), RecoveryError> {
+        if self.spellings.is_below_clash(at) {
+            if let Node::File(content) = &entry.node {
+                self.report.selected(content.size);
+            }
+            self.report.unrestored(at);
+            self.report.problem(self.places.shown(at), BELOW_OTHER_NAME.to_owned());
+            return Ok(());
+        }
         let target = self.places.target(at).cloned();
         let existing = match &target {
             Some(target) if !at.relative.is_empty() && !self.is_new_below(at) => {
@@ -174,8 +185,14 @@ impl Planner {
             }
             _ => None,
         };
+        if let (Some(target), Some(_)) = (&target, &existing)
+            && !self.spellings.is_spelt_so(target, at)?
+        {
+            self.answered_for(&entry, at);
+            return Ok(());
+        }
         if let Node::Folder = entry.node {
-            return self.folder(at, entry.meta, existing);
+            return self.folder(at, &entry, existing);
         }
         self.logs.is_wanted(at);
         if let Node::File(content) = &entry.node {
@@ -222,6 +239,17 @@ impl Planner {
         self.make(entry, at, there)
     }
 
+    /// Something of another name is in the place of this, and of all that is below it.
+    fn answered_for(&mut self, entry: &Entry, at: At<'_>) {
+        match &entry.node {
+            Node::Folder => self.spellings.clashes(at),
+            Node::File(content) => self.report.selected(content.size),
+            _ => {}
+        }
+        self.report.unrestored(at);
+        self.report.left_alone(self.places.shown(at), OTHER_NAME.to_owned());
+    }
+
     fn right(&mut self, entry: &Entry, at: At<'_>) {
         if matches!(entry.node, Node::File(_)) {
             self.report.already_right(&self.places.shown(at), entry.node.size());
@@ -252,12 +280,7 @@ impl Planner {
         self.made.as_ref().is_some_and(|made| at.is_below(made))
     }
 
-    fn folder(
-        &mut self,
-        at: At<'_>,
-        meta: Metadata,
-        existing: Option<Existing>,
-    ) -> Result<(), RecoveryError> {
+    fn folder(&mut self, at: At<'_>, entry: &Entry, existing: Option<Existing>) -> Result<(), RecoveryError> {
         let in_the_way = existing.as_ref().is_some_and(|existing| existing.kind != Kind::Folder);
         match &existing {
             Some(other) if in_the_way && !self.may_replace(at, other)? => return Ok(()),
@@ -278,12 +301,18 @@ impl Planner {
         if in_the_way {
             target.remove(at.relative)?;
         }
-        if target.make_folder(at.relative)? && !self.is_new_below(at) {
-            self.made = Some(at.to_spot());
+        match (target.make_folder(at.relative)?, self.is_new_below(at)) {
+            // Where nothing was: somebody else made it meanwhile, or this restore under another name.
+            (false, true) if !self.spellings.is_spelt_so(&target, at)? => {
+                self.answered_for(entry, at);
+                return Ok(());
+            }
+            (true, false) => self.made = Some(at.to_spot()),
+            _ => {}
         }
         // A folder that is only on the way to what is wanted stays as it is.
         if existing.is_none() && !at.relative.is_empty() || self.is_wanted_itself {
-            target.defer_folder(at.relative, meta);
+            target.defer_folder(at.relative, entry.meta.clone());
         }
         Ok(())
     }

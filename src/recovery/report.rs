@@ -54,6 +54,11 @@ impl Report {
         self.lock().bytes_found_here += bytes;
     }
 
+    /// The content of a file cannot be had.
+    pub(super) fn lost(&self) {
+        self.lock().files_lost += 1;
+    }
+
     pub(super) fn left_alone(&self, subject: String, message: String) {
         self.lock().left_alone += 1;
         self.problem(subject, message);

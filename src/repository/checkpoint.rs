@@ -87,6 +87,7 @@ impl Repository {
             standing: folded.standing.iter().map(|(folder, name, ..)| (*folder, *name)).collect(),
             merged: folded.merged,
             weight: folded.weight,
+            carried: self.records_to_carry(self.inline_bytes(&sending.options)?)?,
         };
         self.publish(&publishing, Body::Checkpoint(Box::new(body)), &introduced, 0).await?;
         self.state().write("note what a checkpoint covers", |transaction| {
@@ -227,6 +228,7 @@ impl Repository {
         let path = name.path(folder);
         self.take_packs(&path, &checkpoint.index, Origin::Checkpoint(name.object)).await?;
         let covered = self.covered_of(&path, checkpoint).await?;
+        self.keep_carried(&checkpoint.carried)?;
         self.state().write("take in a checkpoint", |transaction| {
             super::catalog::ingest_record(transaction, name, folder, record)?;
             for snapshot in &covered {

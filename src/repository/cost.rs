@@ -42,13 +42,13 @@ impl Cost {
 }
 
 impl Repository {
-    /// What a checkpoint costs at most where nothing fails, in packs of `pack_bytes`; none if none
-    /// is due.
-    pub fn checkpoint_cost(&self, pack_bytes: u64) -> Result<Option<Cost>, RepositoryError> {
+    /// What a checkpoint made with these options costs at most where nothing fails; none if none is
+    /// due.
+    pub fn checkpoint_cost(&self, options: &WriterOptions) -> Result<Option<Cost>, RepositoryError> {
         if !decide::checkpoint_is_due(self.uncovered_snapshots()?) {
             return Ok(None);
         }
-        let mut index = 0;
+        let (mut index, pack_bytes) = (0, options.pack_bytes as u64);
         for pack in self.uncovered_packs()? {
             let pack = self.pack(pack.number)?;
             let chunks: usize = pack.index.frames.iter().map(|frame| frame.chunks.len()).sum();
@@ -68,6 +68,10 @@ impl Repository {
             bytes.saturating_add(head).saturating_add(SNAPSHOT_BYTES)
         });
         record += LISTED_BYTES * self.known_heads()?.len() as u64;
+        let carried = self.records_to_carry(self.inline_bytes(options)?)?;
+        let carried: u64 = carried.iter().map(|record| record.len() as u64 + 8).sum();
+        // It is padded with the record.
+        record += carried + carried / 8;
         let unread: i64 = self.state().read("count records", |connection| {
             connection.query_row("SELECT count(*) FROM records WHERE known = 0", [], |row| row.get(0))
         })?;

@@ -8,6 +8,8 @@ use crate::format::names::FOLDER_FILL;
 pub const CHECKPOINT_AFTER: u64 = 32;
 /// An older checkpoint is merged into the new one when it weighs at most so many times as much.
 const MERGE_FACTOR: u64 = 4;
+/// While both together weigh no more than this it is merged in any case, so that one stands alone.
+const ALONE_WEIGHT: u64 = 1 << 20;
 /// About the bytes of a listing without entries, and of an entry in it.
 const LISTING_BYTES: u64 = 400;
 const LISTED_BYTES: u64 = 420;
@@ -56,7 +58,7 @@ pub fn checkpoint_is_due(uncovered: u64) -> bool {
 
 /// Whether an older checkpoint is merged into a new one, by their weights.
 pub fn is_merged(older: u64, new: u64) -> bool {
-    older <= new.saturating_mul(MERGE_FACTOR)
+    older <= new.saturating_mul(MERGE_FACTOR) || older.saturating_add(new) <= ALONE_WEIGHT
 }
 
 /// Requests and about the bytes of a listing of so many objects.
@@ -89,7 +91,11 @@ mod tests {
     #[test]
     fn listings_come_in_pages_and_checkpoints_merge_by_weight() {
         assert_eq!((listing(0).0, listing(749).0, listing(750).0), (1, 1, 2));
-        assert!(is_merged(400, 100) && !is_merged(401, 100));
+        let small = 200 << 10;
+        assert!(is_merged(4 * small, small) && is_merged(4 * small + 1, small));
+        assert!(is_merged((1 << 20) - 1, 1) && !is_merged(1 << 20, 1));
+        let large = 1 << 20;
+        assert!(is_merged(4 * large, large) && !is_merged(4 * large + 1, large));
         assert!(!checkpoint_is_due(31) && checkpoint_is_due(32));
     }
 }

@@ -9,6 +9,7 @@
 //! - Older ones are taken away only by who put one, saw no other, and read it back.
 
 use super::fetch::get_right;
+use super::log::log_folders;
 use super::{Means, Repository, RepositoryError};
 use crate::format::FormatError;
 use crate::format::descriptor::{Descriptor, MAX_DESCRIPTOR_BYTES};
@@ -38,6 +39,8 @@ pub(super) type Names = Vec<(u32, String)>;
 struct Standing {
     members: Vec<Found>,
     listed: Names,
+    /// The folders of the log.
+    log: Vec<u32>,
 }
 
 /// The descriptors in force, one of them unlocked.
@@ -50,6 +53,8 @@ pub(super) struct Current {
     pub others: Vec<Found>,
     /// All that is there.
     pub listed: Names,
+    /// The folders of the log that were listed with them.
+    pub log: Vec<u32>,
 }
 
 impl Found {
@@ -94,13 +99,13 @@ impl Found {
 impl Current {
     /// Opens what is in force on the remote.
     pub async fn open(means: &Means, secret: &Secret) -> Result<Self, RepositoryError> {
-        let Standing { mut members, listed } = Standing::fetch(means).await?;
+        let Standing { mut members, listed, log } = Standing::fetch(means).await?;
         let (mut refused, mut tried) = (None, false);
         for number in 0..members.len() {
             match members[number].unlock(secret).await {
                 Ok(Some(unlocked)) => {
                     let opened = members.remove(number);
-                    return Ok(Self { opened, unlocked, others: members, listed });
+                    return Ok(Self { opened, unlocked, others: members, listed, log });
                 }
                 Ok(None) => tried = true,
                 Err(error) => refused = Some(error),
@@ -131,8 +136,8 @@ impl Standing {
             if listed.is_empty() {
                 return Err(nothing());
             }
-            if let Some(standing) = Self::read(means, listed).await? {
-                return Ok(standing);
+            if let Some(members) = Self::read(means, &listed).await? {
+                return Ok(Self { members, listed, log: log_folders(&listing) });
             }
             // What was listed is gone: somebody put a newer one and took the older away.
         }
@@ -140,7 +145,7 @@ impl Standing {
     }
 
     /// The newest generation of which something can be read; none where all that might be was taken away.
-    async fn read(means: &Means, listed: Names) -> Result<Option<Self>, RepositoryError> {
+    async fn read(means: &Means, listed: &Names) -> Result<Option<Vec<Found>>, RepositoryError> {
         let (mut members, mut spoilt): (Vec<Found>, _) = (Vec::new(), None);
         for (generation, name) in listed.iter().rev().take(MOST_READ) {
             if members.first().is_some_and(|member| member.descriptor.generation != *generation) {
@@ -160,7 +165,7 @@ impl Standing {
         if members.iter().any(|member| member.descriptor.repository != first.descriptor.repository) {
             return Err(RepositoryError::SeveralDescriptors(means.store.address()));
         }
-        Ok(Some(Self { members, listed }))
+        Ok(Some(members))
     }
 }
 

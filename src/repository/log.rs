@@ -6,6 +6,7 @@ use crate::state::meta::{self, Meta};
 use crate::store::Listing;
 use rusqlite::{OptionalExtension, Transaction};
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// So many folders that are all full are believed at once.
 const MOST_FOLDERS: usize = 10_000;
@@ -37,6 +38,22 @@ impl Look {
         // A record lies in one folder, so those of others do no harm.
         let named = || self.listed.iter().map(|(name, size)| (name.to_string(), *size)).collect();
         self.folders.contains(&folder).then(named)
+    }
+}
+
+/// The folders of the log that a listing of the root showed as the repository was opened, for the first
+/// look to begin with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ListedLog(Arc<Mutex<Option<Vec<u32>>>>);
+
+impl ListedLog {
+    pub(super) fn set(&self, folders: Vec<u32>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(folders);
+    }
+
+    /// Once, for it grows old.
+    fn take(&self) -> Option<Vec<u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -172,15 +189,7 @@ impl Repository {
     /// The folder that filled up when we looked last and those begun since; the one before too
     /// while the newest is young, for a slow machine may still write there.
     async fn list_from(&self, first: u32) -> Result<Vec<Folder>, RepositoryError> {
-        let mut folders = Vec::new();
-        for number in (first..=u32::MAX).take(MOST_FOLDERS) {
-            let Some(folder) = self.list_folder(number).await? else { break };
-            let full = decide::is_full(folder.records.len() as u64);
-            folders.push(folder);
-            if !full {
-                break;
-            }
-        }
+        let mut folders = self.list_on_from(first).await?;
         if folders.is_empty() {
             folders.push(Folder::missing(first));
         }
@@ -192,34 +201,51 @@ impl Repository {
         Ok(folders)
     }
 
+    /// This folder and, while they are full, those after it.
+    async fn list_on_from(&self, first: u32) -> Result<Vec<Folder>, RepositoryError> {
+        let mut folders = Vec::new();
+        for number in (first..=u32::MAX).take(MOST_FOLDERS) {
+            let Some(folder) = self.list_folder(number).await? else { break };
+            let full = decide::is_full(folder.records.len() as u64);
+            folders.push(folder);
+            if !full {
+                break;
+            }
+        }
+        Ok(folders)
+    }
+
     /// All folders back to one that is older than the newest checkpoint and the grace time.
     async fn list_back_to_checkpoint(&self) -> Result<Vec<Folder>, RepositoryError> {
-        let listing = match self.store().list(names::LOG).await {
-            Err(error) if error.is_not_found() => Listing::default(),
-            listing => listing?,
+        let mut numbers = match self.listed_log.take() {
+            Some(numbers) => numbers,
+            None => match self.store().list("").await {
+                Err(error) if error.is_not_found() => Vec::new(),
+                listing => log_folders(&listing?),
+            },
         };
-        let mut numbers: Vec<_> = listing
-            .entries
-            .iter()
-            .filter(|entry| entry.is_folder)
-            .filter_map(|entry| names::parse_folder(&entry.name))
-            .collect();
         numbers.sort_unstable();
         // Folders fill up in turn: a number far out of turn is none of ours.
         let near = numbers.windows(2).take_while(|two| two[1] - two[0] <= MOST_GAP).count();
         numbers.truncate(near + 1);
         let bound = self.young_bound()?;
-        let mut folders: Vec<Folder> = Vec::new();
         let (mut covered, mut behind_checkpoint) = (false, false);
-        for number in numbers.into_iter().rev() {
-            let Some(folder) = self.list_folder(number).await? else { continue };
-            let young = all_after(&folder.records, bound);
+        let mut is_enough = |folder: &Folder| {
             behind_checkpoint |= covered;
             covered |= folder.records.iter().any(|(name, _)| name.kind == RecordKind::Checkpoint);
+            behind_checkpoint && !all_after(&folder.records, bound)
+        };
+        // Some may have been begun since the root was listed.
+        let mut folders = match numbers.pop() {
+            Some(newest) => self.list_on_from(newest).await?,
+            None => Vec::new(),
+        };
+        folders.reverse();
+        let mut enough = folders.iter().fold(false, |_, folder| is_enough(folder));
+        while let Some(number) = numbers.pop().filter(|_| !enough) {
+            let Some(folder) = self.list_folder(number).await? else { continue };
+            enough = is_enough(&folder);
             folders.push(folder);
-            if behind_checkpoint && !young {
-                break;
-            }
         }
         Ok(folders)
     }
@@ -232,7 +258,7 @@ impl Repository {
     }
 
     async fn list_folder(&self, number: u32) -> Result<Option<Folder>, RepositoryError> {
-        match self.store().list(&names::folder(names::LOG, number)).await {
+        match self.store().list(&names::log_folder(number)).await {
             Ok(listing) => Ok(Some(Folder { number, records: records(&listing), exists: true })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
@@ -273,6 +299,12 @@ impl Repository {
         };
         Ok(rows.into_iter().filter_map(known).collect())
     }
+}
+
+/// The numbers of the log's folders in a listing of the root.
+pub(super) fn log_folders(listing: &Listing) -> Vec<u32> {
+    let folders = listing.entries.iter().filter(|entry| entry.is_folder);
+    folders.filter_map(|entry| names::parse_log_folder(&entry.name)).collect()
 }
 
 fn all_after(records: &[(RecordName, Option<u64>)], bound_ms: i64) -> bool {

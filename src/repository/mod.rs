@@ -1,6 +1,7 @@
 //! An opened repository: the catalog of snapshots and packs, a writer that turns chunks into
 //! packs, a reader that turns ids into verified bytes, and publishing of records.
 
+mod carried;
 pub mod catalog;
 pub mod chain;
 pub mod checkpoint;
@@ -67,6 +68,7 @@ pub struct Repository {
     means: Means,
     descriptor: Arc<Descriptor>,
     keyring: Arc<Keyring>,
+    listed_log: log::ListedLog,
 }
 
 impl Repository {

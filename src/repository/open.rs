@@ -1,6 +1,7 @@
 //! Making a repository, and opening one.
 
 use super::descriptors::{Current, Found, listed, put_whole};
+use super::log::ListedLog;
 use super::{Means, Repository, RepositoryError};
 use crate::format::descriptor::{Descriptor, InitOptions};
 use crate::format::keys::Keyring;
@@ -40,7 +41,6 @@ impl Repository {
             descriptor.to_bytes().map_err(|reason| RepositoryError::damaged("the descriptor", reason))?,
         );
         let name = descriptor.file_name(&bytes);
-        means.store.ensure_folder(names::LOG).await?;
         means.store.ensure_folder(names::PACKS).await?;
         let listing = put_whole(&means, &name, bytes.clone()).await?;
         if listed(&listing).len() > 1 {
@@ -65,8 +65,10 @@ impl Repository {
             }
             // The keys may have been changed by another machine: only the remote knows.
         }
-        let Current { opened, unlocked, .. } = Current::open(&means, &secret).await?;
-        Self::remember(means, &opened, unlocked.keyring)
+        let Current { opened, unlocked, log, .. } = Current::open(&means, &secret).await?;
+        let repository = Self::remember(means, &opened, unlocked.keyring)?;
+        repository.listed_log.set(log);
+        Ok(repository)
     }
 
     /// Whether the state knows the repository, so that opening asks the store nothing.
@@ -93,6 +95,7 @@ impl Repository {
             means.state.put_meta(Meta::DescriptorName, name.as_bytes())?;
             means.state.put_meta(Meta::Descriptor, bytes)?;
         }
-        Ok(Self { means, descriptor: Arc::new(descriptor.clone()), keyring: Arc::new(keyring) })
+        let (descriptor, keyring) = (Arc::new(descriptor.clone()), Arc::new(keyring));
+        Ok(Self { means, descriptor, keyring, listed_log: ListedLog::default() })
     }
 }

@@ -168,8 +168,7 @@ impl Repository {
                 }
                 Err(error) if error.is_not_found() => {
                     self.descriptor_stands().await?;
-                    self.store().ensure_folder(names::LOG).await?;
-                    self.store().ensure_folder(&names::folder(names::LOG, pending.folder)).await?;
+                    self.store().ensure_folder(&names::log_folder(pending.folder)).await?;
                     self.store().put_new(&path, body.clone()).await?;
                 }
                 result => result?,
@@ -237,11 +236,10 @@ impl Repository {
         let fill = self.state().meta_number(Meta::LogFill)?.unwrap_or(0) as u64;
         let (folder, is_new) = decide::record_folder(folder, fill);
         if is_new {
-            let path = names::folder(names::LOG, folder);
+            let path = names::log_folder(folder);
             match self.store().ensure_folder(&path).await {
                 Err(error) if error.is_not_found() => {
                     self.descriptor_stands().await?;
-                    self.store().ensure_folder(names::LOG).await?;
                     self.store().ensure_folder(&path).await?;
                 }
                 made => made?,

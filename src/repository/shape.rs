@@ -28,6 +28,14 @@ impl MadeUp {
         bytes
     }
 
+    /// Something sealed of this length.
+    pub fn stretch(&mut self, len_bytes: u64) -> Vec<u8> {
+        self.0 += 1;
+        let mut bytes = vec![0; len_bytes as usize];
+        blake3::Hasher::new().update(&self.0.to_le_bytes()).finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
     /// A chunk's.
     pub fn chunk(&mut self) -> ChunkId {
         ChunkId(self.bytes())

@@ -149,7 +149,7 @@ impl Scene {
 impl Made {
     pub async fn by(machine: &Machine, set: &str, source: &Path) -> Self {
         let id = machine.back_up(set, &[source]).await.snapshot.unwrap();
-        let found = machine.faults.paths("log/").into_iter().find(|path| path.ends_with(&id.to_string()));
+        let found = machine.faults.paths("log-").into_iter().find(|path| path.ends_with(&id.to_string()));
         Self { id, path: found.unwrap(), tree: tree::read(source) }
     }
 }

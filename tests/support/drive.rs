@@ -107,7 +107,8 @@ pub fn step(seen: &Seen) -> String {
     let place = match parts.as_slice() {
         [] => "root".to_owned(),
         [name] if name.starts_with("filbert-") => "descriptor".to_owned(),
-        [folder @ ("log" | "packs"), number, _] => format!("{folder}/{number}/object"),
+        [folder, _] if folder.starts_with("log-") => format!("{folder}/object"),
+        ["packs", number, _] => format!("packs/{number}/object"),
         rest => rest.join("/"),
     };
     let page = if seen.query.is_some() { " (further page)" } else { "" };

@@ -125,7 +125,7 @@ impl FaultyStore {
     pub async fn copy(&self) -> Self {
         let other = Self::default();
         let objects = self.memory.objects();
-        let mut folders = BTreeSet::from([String::new(), "log".to_owned(), "packs".to_owned()]);
+        let mut folders = BTreeSet::from([String::new(), "packs".to_owned()]);
         for path in objects.keys() {
             let ends = path.match_indices('/').map(|(at, _)| path[..at].to_owned());
             folders.extend(ends);

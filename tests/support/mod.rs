@@ -54,7 +54,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
-fn skipped(program: &str) {
+pub fn skipped(program: &str) {
     let notice = format!("SKIPPED: {program} is not installed");
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{notice}, and CI must not skip");
     use std::io::Write;

@@ -149,8 +149,9 @@ impl BackupService {
         plan.tally.bytes_added = all.iter().map(|pack| pack.size).sum();
         let head = self.head(&options, &chosen, &outcome, started);
         let body = Body::Snapshot(Box::new(Snapshot { head: head.clone(), manifest, index }));
-        outlook.publish(body)?;
-        outlook.checkpoint_if_due(head, base).await?;
+        let record_bytes = outlook.publish(body)?;
+        let list_bytes = if matches!(list, List::Same { .. }) { 0 } else { record_bytes };
+        outlook.checkpoint_if_due(head, base, list_bytes).await?;
 
         plan.cost = outlook.cost().clone();
         let sending =

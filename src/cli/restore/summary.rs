@@ -172,6 +172,13 @@ impl Ended<'_> {
                 counted(outcome.left_alone, "thing")
             ));
         }
+        if outcome.files_lost > 0 {
+            output.warn(&format!(
+                "of {} the server lacks parts, or has them damaged; somebody may have pruned the snapshot: \
+                 `filbert check` names what suffers, and a backup of a machine that still has the content sends it again",
+                counted(outcome.files_lost, "file")
+            ));
+        }
         // What was left alone is among the problems.
         let others = outcome.problem_count.saturating_sub(outcome.left_alone);
         if others > 0 {

@@ -1,9 +1,10 @@
 //! Looks at what lies in the target already, and clears it away where that is asked for.
 
 use super::Target;
+use super::beneath::FOLDER_FLAGS;
 use super::error::PlaceError;
 use crate::model::time::Timestamp;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 
@@ -72,6 +73,20 @@ impl Target {
             stat => stat?,
         };
         Ok(Some(Existing::new(&stat)))
+    }
+
+    /// The names in the folder of `relative`, as they are spelt there; none where it cannot be listed.
+    ///
+    /// # Errors
+    /// The path is bad, or its folder is missing or something else.
+    pub fn names_beside(&self, relative: &[u8]) -> Result<Option<Vec<Vec<u8>>>, PlaceError> {
+        let place = self.beneath.locate(relative, false)?;
+        let flags = FOLDER_FLAGS | OFlags::RDONLY | OFlags::NOFOLLOW;
+        let listed = rustix::fs::openat(&place.folder, ".", flags, Mode::empty()).and_then(Dir::new);
+        let Ok(listed) = listed else { return Ok(None) };
+        let names: Result<_, Errno> =
+            listed.map(|entry| Ok(entry?.file_name().to_bytes().to_vec())).collect();
+        Ok(names.ok())
     }
 
     /// Opens the regular file at `relative` for reading.

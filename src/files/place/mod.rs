@@ -41,6 +41,8 @@ pub struct Target {
     /// Files that a broken-off run of the same mark left unfinished are gone on with.
     goes_on: bool,
     next_temporary: AtomicU64,
+    /// Held while a file moves to its name on a file system that cannot refuse to replace another.
+    moving: Arc<Mutex<()>>,
 }
 
 impl Target {
@@ -93,6 +95,7 @@ impl Target {
             run: u32::from_le_bytes(run),
             goes_on: false,
             next_temporary: AtomicU64::new(0),
+            moving: Arc::default(),
         })
     }
 

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// From this size on, room for a file without holes is set aside at once.
 const PREALLOCATE_FROM_BYTES: u64 = 4 * 1024 * 1024;
@@ -32,6 +32,7 @@ pub struct NewFile {
     /// Length of the file on the disk.
     length: u64,
     shortfalls: Arc<Shortfalls>,
+    moving: Arc<Mutex<()>>,
     /// A run of the same mark finds it again.
     can_be_found: bool,
     in_place: bool,
@@ -75,6 +76,7 @@ impl Target {
             covered: 0,
             length,
             shortfalls: Arc::clone(&self.shortfalls),
+            moving: Arc::clone(&self.moving),
             can_be_found,
             in_place: false,
         };
@@ -230,11 +232,15 @@ impl NewFile {
         match rustix::fs::linkat(&self.folder, from, &self.folder, name, AtFlags::empty()) {
             Ok(()) => rustix::fs::unlinkat(&self.folder, from, AtFlags::empty()),
             Err(Errno::EXIST) => Err(Errno::EXIST),
-            // Nor are there hard links: look, then move.
-            Err(_) => match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => Err(Errno::EXIST),
-                Err(_) => rustix::fs::renameat(&self.folder, from, &self.folder, name),
-            },
+            // Nor are there hard links: look, then move. One file at a time, or two whose names are
+            // one to the file system could both see that nothing is there.
+            Err(_) => {
+                let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+                match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(_) => Err(Errno::EXIST),
+                    Err(_) => rustix::fs::renameat(&self.folder, from, &self.folder, name),
+                }
+            }
         }
     }
 }

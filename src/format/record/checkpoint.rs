@@ -1,5 +1,6 @@
 //! A checkpoint folds the heads and the index of many snapshot records into one, so that an
-//! empty machine need not fetch them all. Manifests stay in their records.
+//! empty machine need not fetch them all. Manifests stay in their records; the newest of these are
+//! carried along.
 
 use super::snapshot::SnapshotHead;
 use super::stream::IndexRef;
@@ -7,6 +8,7 @@ use super::{Head, Stream};
 use crate::format::names::RecordName;
 use crate::model::id::ObjectId;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 /// Folded records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub struct Checkpoint {
     pub merged: Vec<ObjectId>,
     /// Bytes of index and covered heads, which decides when checkpoints are merged.
     pub weight: u64,
+    /// Records that hold lists of the newest snapshots, sealed as they stand in the log. Each is what
+    /// the hash of its bytes says.
+    pub carried: Vec<ByteBuf>,
 }
 
 /// A covered snapshot.

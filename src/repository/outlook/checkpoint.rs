@@ -9,6 +9,7 @@ use crate::format::squeeze::squeeze;
 use crate::model::id::ObjectId;
 use crate::repository::checkpoint::weight_of;
 use crate::repository::{Repository, RepositoryError, decide};
+use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 
 /// An older checkpoint that is merged: all that it holds, or its weight where that is not at hand.
@@ -18,11 +19,13 @@ enum Older {
 }
 
 impl Outlook {
-    /// The checkpoint that follows a snapshot with this head and base, if one is due then.
+    /// The checkpoint that follows a snapshot with this head and base, whose record holds a list in `list_bytes`, if
+    /// one is due then.
     pub async fn checkpoint_if_due(
         &mut self,
         mut head: SnapshotHead,
         base: Option<ObjectId>,
+        list_bytes: u64,
     ) -> Result<(), RepositoryError> {
         let repository = self.repository.clone();
         if !decide::checkpoint_is_due(repository.uncovered_snapshots()? + 1) {
@@ -78,7 +81,10 @@ impl Outlook {
         let index = self.place_index(&packs.into_values().collect::<Vec<_>>())?;
         let own = self.packs.get(before..).unwrap_or_default().to_vec();
         self.prove(&own)?;
-        let body = Checkpoint { covered, heads: Vec::new(), index, standing, merged, weight };
+        // Of the snapshot that is still to be made as well.
+        let mut carried = repository.records_to_carry(self.inline_bytes)?;
+        carried.push(ByteBuf::from(self.made_up.stretch(list_bytes)));
+        let body = Checkpoint { covered, heads: Vec::new(), index, standing, merged, weight, carried };
         self.publish(Body::Checkpoint(Box::new(body)))?;
         self.cost.bytes_up = self.cost.bytes_up.saturating_add(away);
         Ok(())
