@@ -159,8 +159,8 @@ async fn a_plan_on_an_empty_machine_spends_what_the_run_then_saves() {
     journal.take();
     let out = empty.home.path().join("out");
     let restore = ["restore", "latest", "--set", "docs", "--target", out.to_str().unwrap()];
-    // Root, descriptor, log, its folder, the record.
-    plan_and_run(&empty, journal, &restore, 5);
+    // Root, descriptor, the log's folder, the record.
+    plan_and_run(&empty, journal, &restore, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

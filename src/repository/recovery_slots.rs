@@ -185,9 +185,10 @@ pub struct Proof {
 impl Proof {
     /// Opens the repository as it is on the remote with `key` alone. The state is to be an empty one.
     pub async fn new(means: Means, key: &RecoveryKey) -> Result<Self, RepositoryError> {
-        let current = Current::open(&means, &Secret::RecoveryKey(key.clone())).await?;
+        let mut current = Current::open(&means, &Secret::RecoveryKey(key.clone())).await?;
         let keyring = current.unlocked.keyring.clone();
         let repository = Repository::remember(means.clone(), &current.opened, keyring)?;
+        repository.listed_log.set(std::mem::take(&mut current.log));
         Ok(Self { means, key: key.clone(), current, repository })
     }
 

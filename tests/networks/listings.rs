@@ -117,7 +117,7 @@ async fn any_listing_of_a_restore_may_fail_on_its_way() {
 async fn pages_in_a_circle_are_named_and_the_next_run_goes_on() {
     let (_dir, source) = documents(3, 3000);
     let (drive, machine) = with_pages(&source).await;
-    for (seed, place) in [(1, "/packs/"), (2, "/log-000/")] {
+    for (seed, place) in [(1, "/packs/"), (2, "/log-000")] {
         change(&source, seed);
         drive.only(Fault::new(Effect::Listing(ListingFault::Loop)).on("PROPFIND").containing(place));
         let error = store_error(machine.try_back_up(&source).await);
