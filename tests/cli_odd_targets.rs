@@ -35,7 +35,7 @@ impl Exfat {
     fn mount() -> Option<Self> {
         let (make, mount) = (support::find("mkfs.exfat")?, support::find("mount.exfat-fuse")?);
         if !rustix::process::geteuid().is_root() {
-            support::skipped("a file system of another kind (root)");
+            support::lacking("only root may mount a file system of another kind");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ impl Exfat {
         let is_there = !mounted.device.is_empty()
             && quietly(Command::new(mount).arg(&mounted.device).arg(mounted.path()).stderr(Stdio::null()));
         if !is_there {
-            support::skipped("a file system of another kind (loop devices and FUSE)");
+            support::lacking("no loop device or no FUSE for a file system of another kind");
             return None;
         }
         Some(mounted)

@@ -61,6 +61,12 @@ pub fn skipped(program: &str) {
     let _ = writeln!(std::io::stderr(), "\n{notice}\n");
 }
 
+/// Tells that the machine lacks what no package brings.
+pub fn lacking(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: {what}\n");
+}
+
 /// A port that nothing listens on now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
