@@ -2,6 +2,7 @@
 
 mod support;
 
+use filbert::emulator::{Effect, Fault, Limits};
 use filbert::progress::Silent;
 use filbert::recovery::{Destination, RestoreSessions, RestoreWish};
 use filbert::server::Journal;
@@ -81,6 +82,40 @@ async fn a_killed_restore_goes_on_with_what_it_has() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_restore_goes_on_with_what_it_has() {
     goes_on_after("-INT", Some(130), "stopped").await;
+}
+
+/// Killed in the middle of the fourth pack of seven, which comes slowly: what came of it is written
+/// but for the frame that is coming and the one that is being opened.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_killed_at_half_fetches_at_most_a_twentieth_again() {
+    let drive = support::nutstore::start(Limits::none()).await;
+    let received = || drive.emulator.counts().bytes_down;
+    let cli = Cli::new(format!("{}repo", drive.emulator.url()));
+    let source = cli.folder("docs");
+    fs::write(source.join("large.bin"), noise(8, 112 << 20)).unwrap();
+    cli.ok(&["init"]);
+    cli.ok(&["backup", "docs", "--set", "docs", "--pack-size", "16MiB"]);
+    let before = received();
+    cli.ok(&["restore", "latest", "--target", "undisturbed"]);
+    let undisturbed = received() - before;
+
+    let drip = Effect::Drip { bytes: 1 << 20, pause: Duration::from_millis(60) };
+    drive.emulator.faults().add(Fault::new(drip).on("GET").containing("/packs/").nth(4));
+    let before = received();
+    let mut child = cli.start(&["restore", "latest", "--target", "out"]);
+    while received() - before < undisturbed / 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    let listed = restores(&cli);
+    let broken_off = listed.iter().find(|restore| restore["state"] == "broken off").unwrap();
+    cli.ok(&["restore", "--resume", broken_off["session"].as_str().unwrap()]);
+    let in_all = received() - before;
+    assert!(in_all <= undisturbed + undisturbed / 20, "{in_all} bytes, undisturbed {undisturbed}");
+    assert!(in_all > undisturbed / 10 * 9, "the server counts what it sends");
+    assert_same(&source, &cli.home.path().join("out"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
-//! Fetches what a batch needs: near frames of a pack with one request, two packs ahead of the
-//! threads that open frames and write files. Every frame is opened once.
+//! Fetches what a batch needs: near frames of a pack with one request, one request after the other.
+//! Every frame is opened once, and as soon as it is there, while the rest of the answer is coming:
+//! of what came all but a few frames is written, whenever a restore is broken off.
 
 use super::RecoveryError;
 use super::batch::WantedChunk;
@@ -10,25 +11,33 @@ use crate::format::pack::PackEntry;
 use crate::repository::reader::{Fetch, FrameReader, plan_fetches};
 use crate::repository::{Cancel, Repository, RepositoryError};
 use crate::store::TrafficCount;
-use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 
-/// Requests ahead of the writing.
-const AHEAD: usize = 2;
+/// Packs that are worked on at the same time: one of them comes, of the other the last frames are
+/// written.
+const AT_WORK: usize = 2;
 
-/// How many threads open frames, and the memory that they decode into one batch after the other.
+/// How many frames are opened at the same time, and the memory that they are decoded into one after
+/// the other.
 pub(super) struct Hands {
-    threads: usize,
+    free: Arc<Semaphore>,
     rooms: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Hands {
     pub(super) fn new(threads: usize) -> Self {
-        Self { threads, rooms: Mutex::default() }
+        Self { free: Arc::new(Semaphore::new(threads.max(1))), rooms: Mutex::default() }
+    }
+
+    /// Waits until one more frame may be opened. Who reads an answer and waits here takes no more of
+    /// it: that bounds what is in memory, and what a restore that is killed has lost.
+    async fn take_one(&self) -> Result<OwnedSemaphorePermit, RepositoryError> {
+        acquired(&self.free).await
     }
 
     fn take_room(&self) -> Vec<u8> {
@@ -116,25 +125,25 @@ pub(super) async fn fill(
         return Err(error.into());
     }
     while !wanted.is_empty() {
-        let filled = tokio::select! {
+        let round = tokio::select! {
             filled = fill_round(repository, &filling, wanted, hands) => filled,
             () = cancel.cancelled() => Err(RepositoryError::Cancelled.into()),
         };
-        match filled.and_then(|()| elsewhere(repository, &filling)) {
-            Ok(found) => wanted = found,
-            // A restore that goes on finds what was written.
-            Err(error) => {
-                filling.leave_unfinished();
-                settle(&filling).await;
-                return Err(error);
-            }
+        if round.is_err() && !filling.is_disk_full() {
+            filling.leave_unfinished();
         }
+        settle(&filling).await;
+        if let Some(error) = filling.take_full_disk() {
+            return Err(error.into());
+        }
+        round?;
+        wanted = elsewhere(repository, &filling)?;
     }
     filling.tell_unfinished();
     Ok(())
 }
 
-/// Waits for threads that are still at work on these files. They find nothing left to do.
+/// Waits for threads that are still at work on these files. After a failure some may be.
 async fn settle(filling: &Arc<Filling>) {
     while Arc::strong_count(filling) > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -147,35 +156,10 @@ async fn fill_round(
     wanted: Vec<WantedChunk>,
     hands: &Arc<Hands>,
 ) -> Result<(), RecoveryError> {
-    let fetching = futures_util::stream::iter(jobs(repository, wanted)?).map(|job| {
-        let repository = repository.clone();
-        // A task of its own, so that it goes on while the files of the one before are written.
-        let task = AbortOnDrop(tokio::spawn(async move {
-            let bytes = repository.fetch(&job.pack, &job.fetch.range).await;
-            (job, bytes)
-        }));
-        async { task.join().await }
-    });
-    let mut fetched = fetching.buffered(AHEAD);
-    while let Some(next) = fetched.next().await {
-        let (job, bytes) = next?;
-        match bytes {
-            Ok(bytes) => {
-                filling.received(bytes.len() as u64);
-                let (opened, files, openers) = (repository.clone(), filling.clone(), hands.clone());
-                let lost = blocking(move || open_frames(&opened, &files, job, &bytes, &openers)).await?;
-                if let Some((job, frames)) = lost {
-                    retry(repository, filling, job, frames, hands).await?;
-                }
-            }
-            Err(error) if error.spoils_only_itself() => lose(filling, &job, None, &error.to_string()),
-            Err(error) => return Err(error.into()),
-        }
-        if let Some(error) = filling.take_full_disk() {
-            return Err(error.into());
-        }
-    }
-    Ok(())
+    let jobs = futures_util::stream::iter(jobs(repository, wanted)?.into_iter().map(Ok));
+    let turn = Arc::new(Semaphore::new(1));
+    let fill = |job| fill_from(repository, filling, Arc::new(job), hands, &turn);
+    jobs.try_for_each_concurrent(AT_WORK, fill).await
 }
 
 /// Other places of the chunks that were lost; files whose chunks have none are given up.
@@ -201,96 +185,100 @@ fn elsewhere(repository: &Repository, filling: &Filling) -> Result<Vec<WantedChu
     Ok(found)
 }
 
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> AbortOnDrop<T> {
-    async fn join(mut self) -> Result<T, RepositoryError> {
-        (&mut self.0).await.map_err(|error| RepositoryError::Internal(error.to_string()))
-    }
+/// What came of the frames of a fetch. Those in neither list are written.
+struct Came {
+    /// They did not open.
+    spoilt: Vec<(u32, u64)>,
+    /// They did not come, and why.
+    missing: Vec<(u32, u64)>,
+    reason: String,
 }
 
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Frames that did not open may have been spoilt on the way: they are fetched once more.
-async fn retry(
+/// Fetches the frames of a job and writes them. Those that did not open may have been spoilt on the
+/// way: they are fetched once more.
+async fn fill_from(
     repository: &Repository,
     filling: &Arc<Filling>,
-    job: Job,
-    frames: Vec<(u32, u64)>,
+    job: Arc<Job>,
     hands: &Arc<Hands>,
+    turn: &Arc<Semaphore>,
 ) -> Result<(), RecoveryError> {
-    let job = Job { fetch: Fetch { frames, ..job.fetch }, ..job };
-    match repository.fetch(&job.pack, &job.fetch.range).await {
-        Ok(bytes) => {
-            let (repository, filling, hands) = (repository.clone(), filling.clone(), hands.clone());
-            blocking(move || {
-                if let Some((job, frames)) = open_frames(&repository, &filling, job, &bytes, &hands) {
-                    let path = names::pack(job.pack.folder, &job.pack.object);
-                    let reason = format!("{path} is damaged: run `filbert check --read-data`");
-                    lose(&filling, &job, Some(&frames), &reason);
-                }
-            })
-            .await?;
-        }
-        Err(error) if error.spoils_only_itself() => lose(filling, &job, None, &error.to_string()),
-        Err(error) => return Err(error.into()),
+    let turn = acquired(turn).await?;
+    let came = fetch_and_open(repository, filling, &job, &job.fetch, hands, Some(turn)).await?;
+    lose(filling, &job, &came.missing, &came.reason);
+    if came.spoilt.is_empty() {
+        return Ok(());
     }
+    let again = Fetch { range: job.fetch.range.clone(), frames: came.spoilt };
+    let came = fetch_and_open(repository, filling, &job, &again, hands, None).await?;
+    lose(filling, &job, &came.missing, &came.reason);
+    let path = names::pack(job.pack.folder, &job.pack.object);
+    lose(filling, &job, &came.spoilt, &format!("{path} is damaged: run `filbert check --read-data`"));
     Ok(())
 }
 
-/// Opens the frames of a job on several threads and writes their chunks. Returns the frames that
-/// did not open.
-fn open_frames(
+/// Fetches frames and opens each as soon as it is there, several at the same time. The `turn` is for
+/// the next request, which begins when the last frame of this one is coming: early enough to hide its
+/// way, and late enough that a restore that is killed has one begun frame and the buffers of one
+/// connection to lose.
+async fn fetch_and_open(
+    repository: &Repository,
+    filling: &Arc<Filling>,
+    job: &Arc<Job>,
+    fetch: &Fetch,
+    hands: &Arc<Hands>,
+    mut turn: Option<OwnedSemaphorePermit>,
+) -> Result<Came, RecoveryError> {
+    let mut frames = repository.frames(&job.pack, fetch);
+    let (mut opening, mut left) = (Vec::new(), frames.bytes_left());
+    let (missing, reason) = loop {
+        if frames.missing().len() <= 1 {
+            drop(turn.take());
+        }
+        let next = frames.next().await;
+        filling.received(left - frames.bytes_left());
+        left = frames.bytes_left();
+        let (frame, at, sealed) = match next {
+            Ok(Some(frame)) => frame,
+            Ok(None) => break (Vec::new(), String::new()),
+            Err(error) if error.spoils_only_itself() => break (frames.missing().to_vec(), error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        let hand = hands.take_one().await?;
+        if filling.is_disk_full() {
+            return Err(RepositoryError::Cancelled.into());
+        }
+        let (repository, filling, job) = (repository.clone(), filling.clone(), job.clone());
+        let hands = hands.clone();
+        let open = move || {
+            let _until_opened = hand;
+            open_frame(&repository, &filling, &job, frame, &sealed, &hands)
+        };
+        opening.push((frame, at, tokio::task::spawn_blocking(open)));
+    };
+    let mut spoilt = Vec::new();
+    for (frame, at, opened) in opening {
+        if !joined(opened.await)? {
+            spoilt.push((frame, at));
+        }
+    }
+    Ok(Came { spoilt, missing, reason })
+}
+
+/// Opens a frame and writes its chunks. Tells whether it could be opened.
+fn open_frame(
     repository: &Repository,
     filling: &Filling,
-    job: Job,
-    bytes: &Bytes,
+    job: &Job,
+    frame: u32,
+    sealed: &[u8],
     hands: &Hands,
-) -> Option<(Job, Vec<(u32, u64)>)> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut lost = Vec::new();
-        let mut reader = FrameReader::new(repository, &job.pack, hands.take_room());
-        while let Some(&(frame, at)) = job.fetch.frames.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if filling.is_disk_full() {
-                break;
-            }
-            let wanted = wanted_of(&job, frame);
-            let at_in_bytes = at - job.fetch.range.start;
-            let opened = match &mut reader {
-                Ok(reader) => reader.each_chunk(frame, at_in_bytes, bytes, |id, content| {
-                    filling.write(wanted, id, content);
-                }),
-                Err(_) => Err(RepositoryError::MissingChunk(String::new())),
-            };
-            if opened.is_err() {
-                lost.push((frame, at));
-            }
-        }
-        if let Ok(reader) = reader {
-            hands.put_by(reader.into_room());
-        }
-        lost
-    };
-    let threads = hands.threads.clamp(1, job.fetch.frames.len().max(1));
-    let lost: Vec<_> = std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut lost = work();
-        for helper in helpers {
-            match helper.join() {
-                Ok(more) => lost.extend(more),
-                // Files that lack for it are told as unfinished.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        lost
-    });
-    (!lost.is_empty()).then_some((job, lost))
+) -> bool {
+    let wanted = wanted_of(job, frame);
+    let Ok(mut reader) = FrameReader::new(repository, &job.pack, hands.take_room()) else { return false };
+    let opened = reader.each_chunk(frame, 0, sealed, |id, content| filling.write(wanted, id, content));
+    hands.put_by(reader.into_room());
+    opened.is_ok()
 }
 
 fn wanted_of(job: &Job, frame: u32) -> &[WantedChunk] {
@@ -300,8 +288,8 @@ fn wanted_of(job: &Job, frame: u32) -> &[WantedChunk] {
     &chunks[start..end]
 }
 
-fn lose(filling: &Filling, job: &Job, frames: Option<&[(u32, u64)]>, reason: &str) {
-    for (frame, _) in frames.unwrap_or(&job.fetch.frames) {
+fn lose(filling: &Filling, job: &Job, frames: &[(u32, u64)], reason: &str) {
+    for (frame, _) in frames {
         filling.lose(wanted_of(job, *frame), reason);
     }
 }
@@ -309,5 +297,14 @@ fn lose(filling: &Filling, job: &Job, frames: Option<&[(u32, u64)]>, reason: &st
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RepositoryError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| RepositoryError::Internal(error.to_string()))
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+async fn acquired(one_of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RepositoryError> {
+    let one = one_of.clone().acquire_owned().await;
+    one.map_err(|error| RepositoryError::Internal(error.to_string()))
+}
+
+fn joined<T>(result: Result<T, JoinError>) -> Result<T, RepositoryError> {
+    result.map_err(|error| RepositoryError::Internal(error.to_string()))
 }

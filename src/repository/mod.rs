@@ -11,6 +11,7 @@ pub mod decide;
 mod descriptors;
 pub mod error;
 mod fetch;
+pub mod frames;
 pub mod index;
 pub mod known;
 pub mod log;

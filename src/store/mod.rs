@@ -5,6 +5,7 @@ pub mod folder;
 pub mod gate;
 pub mod memory;
 mod path;
+mod pieces;
 pub mod retry;
 mod room;
 pub mod traffic;
@@ -12,6 +13,7 @@ pub mod webdav;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pieces::OnePiece;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ pub use error::{ErrorKind, StoreError};
 pub use folder::FolderStore;
 pub use gate::{End, Gate, OpenGate, Outgoing, Pass, Refusal};
 pub use memory::MemoryStore;
+pub use pieces::Pieces;
 pub use retry::{RetryOptions, Retrying};
 pub use traffic::{Repeats, Traffic, TrafficCount};
 pub use webdav::{Auth, WebdavOptions, WebdavOptionsError, WebdavStore};
@@ -49,6 +52,24 @@ pub trait Store: Send + Sync + Debug {
     /// The bytes `range` of the object; shorter where the object ends before. The caller keeps
     /// the end inside the object where it knows its size: some servers refuse others.
     async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StoreError>;
+
+    /// The bytes `range` of an object that should have `size` bytes, as they come; of all of them it is a
+    /// plain GET. They end early where the object does. That it is longer is found as in [`Self::get`],
+    /// but some pieces may have been handed out before. What is not read on waits at the server.
+    ///
+    /// A store that does not say otherwise reads them all at once.
+    async fn read(
+        &self,
+        path: &str,
+        range: Range<u64>,
+        size: u64,
+    ) -> Result<Box<dyn Pieces + '_>, StoreError> {
+        let bytes = match range == (0..size) {
+            true => self.get(path, size).await?,
+            false => self.get_range(path, range).await?,
+        };
+        Ok(Box::new(OnePiece::new(bytes)))
+    }
 
     /// The object's size in bytes.
     async fn size(&self, path: &str) -> Result<u64, StoreError>;

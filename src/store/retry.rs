@@ -1,13 +1,16 @@
 //! Tries again what may pass, waits where a server says so, and settles lost answers of uploads
 //! by looking: the one place that knows how patient filbert is.
 
-use super::{ErrorKind, Listing, Quota, Repeats, SharedStore, Store, StoreError, TrafficCount};
+mod reading;
+
+use super::{ErrorKind, Listing, Pieces, Quota, Repeats, SharedStore, Store, StoreError, TrafficCount};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Silent};
 use async_trait::async_trait;
 use bytes::Bytes;
+use reading::Reading;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -108,6 +111,10 @@ impl Retrying {
         self.worked.load(Ordering::Relaxed)
     }
 
+    fn note_success(&self) {
+        self.worked.store(true, Ordering::Relaxed);
+    }
+
     /// Waits before another attempt, or hands the error back when patience is at its end.
     async fn pause(
         &self,
@@ -181,7 +188,7 @@ impl Retrying {
         loop {
             match attempt().await {
                 Ok(done) => {
-                    self.worked.store(true, Ordering::Relaxed);
+                    self.note_success();
                     return Ok(done);
                 }
                 Err(error) => self.pause(&mut patience, error, corrupt_may_pass).await?,
@@ -211,6 +218,11 @@ impl Retrying {
 impl Patience {
     fn new() -> Self {
         Self { failures: 0, since_ms: None, throttles: 0, throttled: Duration::ZERO }
+    }
+
+    /// Some of it succeeded: the failures in a row are over.
+    fn has_progress(&mut self) {
+        (self.failures, self.since_ms) = (0, None);
     }
 }
 
@@ -256,6 +268,15 @@ impl Store for Retrying {
         self.repeat(true, || self.store.get_range(path, range.clone())).await
     }
 
+    async fn read(
+        &self,
+        path: &str,
+        range: Range<u64>,
+        size: u64,
+    ) -> Result<Box<dyn Pieces + '_>, StoreError> {
+        Ok(Box::new(Reading::new(self, path, range, size)))
+    }
+
     async fn size(&self, path: &str) -> Result<u64, StoreError> {
         self.repeat(false, || self.store.size(path)).await
     }
@@ -285,7 +306,7 @@ impl Store for Retrying {
                 break;
             }
         }
-        self.worked.store(true, Ordering::Relaxed);
+        self.note_success();
         Ok(())
     }
 

@@ -17,7 +17,10 @@ mod writing;
 use bytes::Bytes;
 use filbert::model::clock::ManualClock;
 use filbert::model::time::Timestamp;
-use filbert::store::{Auth, ErrorKind, Store, StoreError, WebdavOptions, WebdavOptionsError, WebdavStore};
+use filbert::store::{
+    Auth, ErrorKind, RetryOptions, Retrying, Store, StoreError, WebdavOptions, WebdavOptionsError,
+    WebdavStore,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use support::scripted::{Scripted, answer, play};

@@ -54,6 +54,79 @@ async fn a_body_that_ends_early_may_pass() {
     assert_eq!(kind(store.get("a", 100).await), ErrorKind::Transient);
 }
 
+/// Reads all of it, and how it ended.
+async fn read(store: &dyn Store, range: std::ops::Range<u64>, size: u64) -> Result<Vec<u8>, StoreError> {
+    let (mut all, mut pieces) = (Vec::new(), store.read("a", range, size).await?);
+    while let Some(piece) = pieces.next().await? {
+        assert!(!piece.is_empty());
+        all.extend_from_slice(&piece);
+    }
+    Ok(all)
+}
+
+#[tokio::test]
+async fn what_is_read_by_pieces_is_what_was_asked_for() {
+    let part = answer("206 Partial Content", "Content-Range: bytes 3-5/10\r\n", "345");
+    let (server, store) = played([part, ok("0123456789"), ok("0123456789"), ok("01234"), ok("01234")]).await;
+    assert_eq!(read(&store, 3..6, 10).await.unwrap(), b"345");
+    assert_eq!(read(&store, 3..6, 10).await.unwrap(), b"345", "the range was ignored");
+    assert_eq!(read(&store, 0..10, 10).await.unwrap(), b"0123456789");
+    assert_eq!(read(&store, 0..10, 10).await.unwrap(), b"01234", "it is shorter");
+    assert_eq!(read(&store, 4..6, 10).await.unwrap(), b"4", "it is shorter");
+    assert_eq!(read(&store, 6..6, 10).await.unwrap(), b"");
+    assert_eq!(server.asked().len(), 5);
+    assert!(!server.asked()[2].head.contains("range:"), "all of it is a plain GET");
+}
+
+#[tokio::test]
+async fn more_or_less_than_was_told_is_no_piece() {
+    let part =
+        |told: &str, body: &str| answer("206 Partial Content", &format!("Content-Range: {told}\r\n"), body);
+    let unbounded = |status: &str, told: &str| {
+        format!("HTTP/1.1 {status}\r\nConnection: close\r\n{told}\r\n{}", "x".repeat(100_000))
+    };
+    let (_server, store) = played([
+        part("bytes 2-5/10", "2345"),
+        part("bytes 3-5/10", "34"),
+        part("bytes 3-5/10", "3456"),
+        ok("0123456789"),
+        unbounded("206 Partial Content", "Content-Range: bytes 3-5/10\r\n"),
+        unbounded("200 OK", ""),
+    ])
+    .await;
+    for _ in 0..3 {
+        assert_eq!(read(&store, 3..6, 10).await.unwrap_err().kind, ErrorKind::Corrupt);
+    }
+    assert_eq!(read(&store, 0..9, 9).await.unwrap_err().kind, ErrorKind::Corrupt);
+    assert_eq!(read(&store, 3..6, 10).await.unwrap_err().kind, ErrorKind::Corrupt);
+    assert_eq!(read(&store, 0..9, 9).await.unwrap_err().kind, ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_goes_on_where_it_broke() {
+    let cut = |status: &str, told: &str, body: &str, length: usize| {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{told}\r\n{body}")
+    };
+    let (server, store) = played([
+        cut("200 OK", "", "0123", 10),
+        answer("503 Service Unavailable", "", ""),
+        cut("206 Partial Content", "Content-Range: bytes 4-9/10\r\n", "45", 6),
+        ok("0123456789"),
+    ])
+    .await;
+    let options = RetryOptions { base_delay: Duration::from_millis(1), ..RetryOptions::default() };
+    let store = Retrying::new(Arc::new(store), options, Arc::new(ManualClock::at(NOW)));
+    assert_eq!(read(&store, 0..10, 10).await.unwrap(), b"0123456789");
+    let asked = server.asked();
+    let range =
+        |nth: usize| asked[nth].head.lines().find(|line| line.starts_with("range:")).map(str::to_owned);
+    assert_eq!([range(0), range(1)], [None, Some("range: bytes=4-9".to_owned())]);
+    assert_eq!(
+        [range(2), range(3)],
+        [Some("range: bytes=4-9".to_owned()), Some("range: bytes=6-9".to_owned())]
+    );
+}
+
 #[tokio::test]
 async fn sizes_come_from_listings_where_head_is_not_known() {
     let no_head = "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n".to_owned();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use url::Url;
 
 /// How much room is taken before the bytes are there: a length told by a server is only a claim.
-const TRUSTED_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const TRUSTED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A longer rest is not worth reading for the sake of its connection.
 const UNNEEDED_BYTES: usize = 64 * 1024;
@@ -127,7 +127,7 @@ impl<'a> Answer<'a> {
         self.start_of_body(UNNEEDED_BYTES).await;
     }
 
-    fn too_long(&self, limit: u64) -> StoreError {
+    pub fn too_long(&self, limit: u64) -> StoreError {
         let detail = format!("longer than the {limit} bytes expected{}", self.web_page_hint());
         self.error(ErrorKind::Corrupt, detail)
     }

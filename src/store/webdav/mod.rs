@@ -12,6 +12,7 @@ mod link;
 mod listing;
 mod multistatus;
 mod options;
+mod part;
 mod passage;
 mod range;
 mod redirect;
@@ -22,11 +23,13 @@ mod session;
 pub use options::{Auth, WebdavOptions, WebdavOptionsError};
 
 use super::path::{check, check_object};
-use super::{ErrorKind, Gate, Listing, Quota, Store, StoreError, TrafficCount};
+use super::{ErrorKind, Gate, Listing, Pieces, Quota, Store, StoreError, TrafficCount};
 use crate::model::clock::Clock;
+use answer::Answer;
 use async_trait::async_trait;
 use bytes::Bytes;
 use options::Base;
+use part::{Holds, Part};
 use request::{Request, Verb};
 use session::Session;
 use std::fmt;
@@ -70,6 +73,19 @@ impl WebdavStore {
         check_object(action, path)?;
         Ok(self.base.object(path))
     }
+
+    /// The answer to a plain GET.
+    async fn whole(&self, path: &str) -> Result<Answer<'_>, StoreError> {
+        let request = Request::new(Verb::Get, self.object("GET", path)?);
+        let answer = self.session.ask(&request).await?;
+        match answer.status().as_u16() {
+            200 => Ok(answer),
+            odd => {
+                let detail = format!("the server answered {odd} to a plain GET");
+                Err(answer.error(ErrorKind::Corrupt, detail))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for WebdavStore {
@@ -85,17 +101,24 @@ impl Store for WebdavStore {
     }
 
     async fn get(&self, path: &str, limit: u64) -> Result<Bytes, StoreError> {
-        let request = Request::new(Verb::Get, self.object("GET", path)?);
-        let mut answer = self.session.ask(&request).await?;
-        if answer.status().as_u16() != 200 {
-            let detail = format!("the server answered {} to a plain GET", answer.status().as_u16());
-            return Err(answer.error(ErrorKind::Corrupt, detail));
-        }
-        answer.body(limit).await
+        self.whole(path).await?.body(limit).await
     }
 
     async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
-        range::get(&self.session, &self.object("GET", path)?, range).await
+        range::open(&self.session, &self.object("GET", path)?, range).await?.collect().await
+    }
+
+    async fn read(
+        &self,
+        path: &str,
+        range: Range<u64>,
+        size: u64,
+    ) -> Result<Box<dyn Pieces + '_>, StoreError> {
+        let part = match range == (0..size) {
+            true => Part::new(self.whole(path).await?, Holds::TheObject, 0, size)?,
+            false => range::open(&self.session, &self.object("GET", path)?, range).await?,
+        };
+        Ok(Box::new(part))
     }
 
     async fn size(&self, path: &str) -> Result<u64, StoreError> {

@@ -3,64 +3,51 @@
 use super::super::{ErrorKind, StoreError};
 use super::answer::Answer;
 use super::failure::refused;
+use super::part::{Holds, Part};
 use super::request::{Request, Verb};
 use super::session::Session;
-use bytes::{Bytes, BytesMut};
 use std::ops::Range;
 
-/// The bytes `range` of the object at `target`.
-pub(super) async fn get(session: &Session, target: &str, range: Range<u64>) -> Result<Bytes, StoreError> {
+/// The bytes `range` of the object at `target`, to be read.
+pub(super) async fn open<'a>(
+    session: &'a Session,
+    target: &str,
+    range: Range<u64>,
+) -> Result<Part<'a>, StoreError> {
     let mut wanted = range.clone();
     for _ in 0..2 {
         if wanted.is_empty() {
-            return Ok(Bytes::new());
+            return Ok(Part::nothing());
         }
         let header = format!("bytes={}-{}", wanted.start, wanted.end - 1);
         let request = Request::new(Verb::Get, target).header("range", header);
-        let mut answer = session.exchange(&request).await?;
+        let answer = session.exchange(&request).await?;
         match answer.status().as_u16() {
-            206 => return part(&mut answer, &wanted).await,
+            206 => return part(answer, &wanted),
             416 => match told_size(&answer) {
                 // The end was past the object's end, and the server says where that is.
                 Some(size) if size < wanted.end => wanted.end = size.max(wanted.start),
                 _ => break,
             },
-            _ if answer.status().is_success() => return cut_out(&mut answer, &range).await,
+            _ if answer.status().is_success() => return cut_out(answer, &range),
             _ => return Err(refused(answer, &*session.clock).await),
         }
     }
-    let mut answer = session.ask(&Request::new(Verb::Get, target)).await?;
-    cut_out(&mut answer, &range).await
+    cut_out(session.ask(&Request::new(Verb::Get, target)).await?, &range)
 }
 
 /// A `206` answer, if it is the part asked for.
-async fn part(answer: &mut Answer<'_>, wanted: &Range<u64>) -> Result<Bytes, StoreError> {
+fn part<'a>(answer: Answer<'a>, wanted: &Range<u64>) -> Result<Part<'a>, StoreError> {
     let told = answer.header("content-range").and_then(parse_content_range);
     let Some(told) = told.filter(|told| told.start == wanted.start && told.end <= wanted.end) else {
         return Err(answer.error(ErrorKind::Corrupt, "the server sent another part than asked for"));
     };
-    let bytes = answer.body(told.end - told.start).await?;
-    if bytes.len() as u64 != told.end - told.start {
-        return Err(answer.error(ErrorKind::Corrupt, "the server sent less than it told"));
-    }
-    Ok(bytes)
+    Part::new(answer, Holds::ThePart, 0, told.end - told.start)
 }
 
-/// The range out of a whole object, without holding more than it.
-async fn cut_out(answer: &mut Answer<'_>, range: &Range<u64>) -> Result<Bytes, StoreError> {
-    let mut at = 0_u64;
-    let mut found = BytesMut::new();
-    while at < range.end {
-        let Some(mut piece) = answer.piece().await? else { break };
-        let length = piece.len() as u64;
-        // Both fit: they are at most the piece's length.
-        let before = range.start.saturating_sub(at).min(length) as usize;
-        let upto = (range.end - at).min(length) as usize;
-        piece.truncate(upto);
-        found.extend_from_slice(&piece.split_off(before.min(upto)));
-        at += length;
-    }
-    Ok(found.freeze())
+/// The range out of a whole object.
+fn cut_out<'a>(answer: Answer<'a>, range: &Range<u64>) -> Result<Part<'a>, StoreError> {
+    Part::new(answer, Holds::MoreThanThePart, range.start, range.end - range.start)
 }
 
 /// `bytes 5-9/20` as 5..10.
