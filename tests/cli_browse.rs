@@ -259,7 +259,8 @@ fn what_is_spoilt_is_told_and_the_rest_is_exported() {
     let before = packs();
     backup(&cli, &["--exclude", "b"]);
     let mut new: Vec<_> = packs().into_iter().filter(|pack| !before.contains(pack)).collect();
-    new.sort_by_key(|pack| fs::metadata(pack).unwrap().modified().unwrap());
+    // Packs are sent beside each other: the one that holds the end is the one that was not filled.
+    new.sort_by_key(|pack| std::cmp::Reverse(fs::metadata(pack).unwrap().len()));
     let last = new.last().unwrap();
     let mut bytes = fs::read(last).unwrap();
     bytes[300_000] ^= 1;

@@ -7,6 +7,7 @@ use super::args::{DrArguments, DrCommand, DrRehearseArguments};
 use super::environment;
 use super::error::CliError;
 use super::exit::Exit;
+use super::render::counted;
 use super::restore;
 use super::session::{Opened, Session};
 use crate::disaster::plans::{
@@ -110,8 +111,8 @@ fn list(session: &Session, service: &PlanService) -> Result<Exit, CliError> {
             .note("no plans: describe some in the settings ([plans.NAME] with [[plans.NAME.steps]])");
     }
     for (name, plan) in &service.plans {
-        let steps = plan.steps.len();
-        session.output.line(&format!("{name}  {steps} steps  {}", plan.description));
+        let steps = counted(plan.steps.len() as u64, "step");
+        session.output.line(&format!("{name}  {steps}  {}", plan.description));
     }
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use super::KitOptions;
 use crate::format::names::RecordName;
 use crate::format::recovery_key::RecoveryKey;
 use crate::model::path::display_bytes;
+use crate::model::set::SetId;
 use crate::model::time::Timestamp;
 use crate::repository::{Repository, RepositoryError};
 use std::collections::BTreeMap;
@@ -67,7 +68,8 @@ impl Kit {
         let newest = records.iter().map(|(_, name)| *name).max();
         let snapshots = repository.snapshots()?;
         let mut by_set = BTreeMap::new();
-        for snapshot in &snapshots {
+        // Those of filbert's own are no work of anybody's.
+        for snapshot in snapshots.iter().filter(|snapshot| !SetId::is_own(&snapshot.head.set.name)) {
             by_set.insert((snapshot.head.set.host.clone(), snapshot.head.set.name.clone()), snapshot.time_ms);
         }
         let mut sets: Vec<_> = by_set.into_iter().collect();

@@ -115,6 +115,8 @@ pub(super) fn steps(kit: &Kit) -> Vec<Step> {
     if restores.is_empty() {
         restores.push("filbert restore latest --target restored".to_owned());
     }
+    restores.push("# or a plan for this day, if one was made".to_owned());
+    restores.push("filbert dr list".to_owned());
     steps.push(step("Restore, each into a new folder:", restores));
     steps.push(step(
         "Afterwards make a new kit, and prove it:",
