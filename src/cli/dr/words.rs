@@ -2,7 +2,7 @@
 
 use crate::cli::render::{counted, local_time, size, table};
 use crate::cli::session::Session;
-use crate::disaster::plans::{DrillKind, DrillReport, StepState};
+use crate::disaster::plans::{DrillKind, DrillReport, StepState, duration};
 use crate::model::path::display_bytes;
 use crate::model::plan::{OnFailure, PlanStep, RecoveryPlan};
 use serde::Serialize;
@@ -181,14 +181,5 @@ fn state(state: StepState) -> &'static str {
         StepState::Begun => "broken off",
         StepState::Good => "good",
         StepState::Failed => "failed",
-    }
-}
-
-fn duration(ms: u64) -> String {
-    match ms / 1000 {
-        0..120 => format!("{:.1} s", ms as f64 / 1000.0),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }

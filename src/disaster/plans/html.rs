@@ -122,7 +122,8 @@ fn state_of(state: StepState) -> (&'static str, &'static str) {
     }
 }
 
-fn duration(ms: u64) -> String {
+/// A length of time in ms, for people.
+pub fn duration(ms: u64) -> String {
     match ms / 1000 {
         0..120 => format!("{:.1} s", ms as f64 / 1000.0),
         seconds @ 120..7200 => format!("{} min", seconds / 60),

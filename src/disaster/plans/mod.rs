@@ -11,7 +11,7 @@ mod steps;
 mod store;
 
 pub use error::PlansError;
-pub use html::page;
+pub use html::{duration, page};
 pub use proof::{Commands, Ran, Setting};
 pub use rehearse::Rehearsal;
 pub use report::{DrillKind, DrillReport, Proof, StepReport, StepState};

@@ -4,6 +4,7 @@
 use super::PlansError;
 use crate::backup::{BackupOptions, BackupService};
 use crate::browse::{self, relative};
+use crate::format::record::SnapshotState;
 use crate::model::entry::Node;
 use crate::model::plan::{Plans, check_plans};
 use crate::model::set::{PLANS_SET, SetId};
@@ -57,7 +58,11 @@ pub async fn keep_plans(
         cancel,
         ..BackupOptions::new(SetId::new(host, PLANS_SET), vec![file], PathBuf::from("/"))
     };
-    BackupService::new(repository.clone()).run(options, Arc::new(Silent)).await?;
+    let outcome = BackupService::new(repository.clone()).run(options, Arc::new(Silent)).await?;
+    if outcome.state != SnapshotState::Whole {
+        let first = outcome.problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
+        return Err(PlansError::Unreadable(format!("they were not stored whole: {first}")));
+    }
     state.put_meta(Meta::Plans, &hash)?;
     Ok(true)
 }
