@@ -3,8 +3,8 @@
 use super::verify::Verified;
 use crate::model::path::EntryPath;
 use crate::progress::Problem;
-use crate::repository::Cancel;
 use crate::repository::snapshots::SnapshotInfo;
+use crate::repository::{Cancel, Landing};
 use crate::store::TrafficCount;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,6 +55,8 @@ pub struct RestoreOptions {
     pub dry_run: bool,
     /// Marks unfinished files in the target, so that a restore of the same mark goes on with them.
     pub mark: Option<u32>,
+    /// Where packs come down, so that what came outlives this process.
+    pub landing: Option<Arc<Landing>>,
     /// Threads that decode.
     pub threads: usize,
     /// A wish to stop.
@@ -79,6 +81,7 @@ impl RestoreOptions {
             verify: false,
             dry_run: false,
             mark: None,
+            landing: None,
             threads: 2,
             cancel: Cancel::default(),
         }

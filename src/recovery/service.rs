@@ -145,7 +145,7 @@ impl RecoveryService {
         planned: Receiver<Batch>,
     ) -> Result<Fetched, RecoveryError> {
         let mut fetched = Fetched::default();
-        let hands = Arc::new(Hands::new(options.threads));
+        let hands = Arc::new(Hands::new(options.threads, options.landing.clone()));
         while let Some(mut batch) = next(&planned).await? {
             let chunks = std::mem::take(&mut batch.chunks);
             if options.dry_run {

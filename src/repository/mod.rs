@@ -14,6 +14,7 @@ mod fetch;
 pub mod frames;
 pub mod index;
 pub mod known;
+pub mod landing;
 pub mod log;
 pub mod mend;
 pub mod open;
@@ -34,6 +35,7 @@ pub use crate::format::descriptor::InitOptions;
 pub use crate::model::cancel::Cancel;
 pub use error::RepositoryError;
 pub use known::KnownPack;
+pub use landing::Landing;
 pub use run::Run;
 
 use crate::format::chunker::Chunker;

@@ -15,7 +15,7 @@ use crate::model::id::ObjectId;
 use crate::model::path::EntryPath;
 use crate::progress::{Event, Observer};
 use crate::repository::snapshots::SnapshotInfo;
-use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::repository::{Cancel, Landing, Repository, RepositoryError};
 use crate::state::lock::Lock;
 use crate::state::restores::{Change, ChangeKind, RestoreRecord, RestoreState};
 use progress::Watched;
@@ -259,6 +259,11 @@ impl Run {
             Err(_) => RestoreState::Failed,
         };
         self.record.counts = ended.as_ref().ok().and_then(counts);
+        if matches!(self.record.state, RestoreState::Done | RestoreState::NotAll) {
+            self.options.landing = None;
+            // One that stays is removed by a later restore.
+            let _ = repository.state().remove_landing_folder(&self.record.id);
+        }
         let noted = repository.state().put_restore(&self.record);
         let outcome = ended?;
         noted?;
@@ -279,6 +284,9 @@ impl Run {
             }
             self.options.noted = Some(self.record.id.clone());
         }
+        // It goes on without one: only a restore that is killed is the better for it.
+        let folder = self.service.repository.state().landing_folder(&self.record.id).ok().flatten();
+        self.options.landing = folder.and_then(|folder| Landing::open(&folder).ok()).map(Arc::new);
         self.service.run(self.options.clone(), self.observer.clone()).await
     }
 
