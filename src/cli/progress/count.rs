@@ -95,7 +95,10 @@ pub(super) fn action_word(action: FileAction) -> &'static str {
         FileAction::Changed => "changed   ",
         FileAction::Unmodified => "unmodified",
         FileAction::Restored => "restored  ",
+        FileAction::Replaced => "replaced  ",
+        FileAction::MetadataSet => "set right ",
         FileAction::AlreadyRight => "is right  ",
+        FileAction::Removed => "removed   ",
         FileAction::LeftAlone => "left alone",
     }
 }

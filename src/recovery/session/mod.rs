@@ -10,7 +10,9 @@ pub use safety::{Keep, SafetyError, SafetyNet};
 pub use wish::RestoreWish;
 
 use super::changes::Changes;
+use super::places::Places;
 use super::{Destination, RecoveryError, RecoveryService, RestoreOptions, RestoreOutcome};
+use crate::files::place::PlaceError;
 use crate::model::id::ObjectId;
 use crate::model::path::EntryPath;
 use crate::progress::{Event, Observer};
@@ -124,7 +126,7 @@ impl RestoreSessions {
             return Err(RecoveryError::Session(format!("restore {id} was taken back: begin a new one")));
         }
         let lock = self.lock(&record.id)?;
-        self.run(record, lock, observer)
+        self.run(record, lock, true, observer)
     }
 
     /// Takes a restore in place back: brings back what it replaced and removed, and removes what it
@@ -187,13 +189,14 @@ impl RestoreSessions {
             undoes,
             counts: None,
         };
-        self.run(record, lock, observer)
+        self.run(record, lock, false, observer)
     }
 
     fn run(
         &self,
         mut record: RestoreRecord,
         lock: Lock,
+        goes_on: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<RestoreSession, RecoveryError> {
         let state = self.repository.state();
@@ -208,7 +211,9 @@ impl RestoreSessions {
             skip: self.skip.clone(),
             threads: self.threads,
             cancel: cancel.clone(),
-            mark: u32::from_str_radix(&id, 16).ok(),
+            mark: mark(&id),
+            clear: record.undoes.as_deref().and_then(mark),
+            goes_on,
             ..wish.options(self.snapshot(wish.snapshot)?)
         };
         (record.state, record.ended_ms) = (RestoreState::Running, None);
@@ -284,16 +289,24 @@ impl Run {
             }
             self.options.noted = Some(self.record.id.clone());
         }
-        // It goes on without one: only a restore that is killed is the better for it.
+        // It goes on without a landing: only a restore that is killed is the better for it.
         let folder = self.service.repository.state().landing_folder(&self.record.id).ok().flatten();
         self.options.landing = folder.and_then(|folder| Landing::open(&folder).ok()).map(Arc::new);
-        self.service.run(self.options.clone(), self.observer.clone()).await
+        let ended = self.service.run(self.options.clone(), self.observer.clone()).await;
+        if let Err(RecoveryError::Place(PlaceError::Busy { .. })) = ended {
+            // Another restore was faster: this one changed nothing that could be taken back.
+            self.record.safety = None;
+        }
+        ended
     }
 
     /// Finds out what will change and has it kept, if there is anything.
     async fn keep_what_is_there(&mut self) -> Result<(), RecoveryError> {
         let changes = Arc::new(Changes::default());
         let dry = RestoreOptions { dry_run: true, ..self.options.clone() };
+        // What another restore is working on is neither looked at nor kept.
+        let held = Places::open(&dry)?;
+        held.hold()?;
         self.service.run_noting(dry, Arc::new(crate::progress::Silent), Some(changes.clone())).await?;
         let changes: Arc<[Change]> = changes.take().into();
         let state = self.service.repository.state();
@@ -322,6 +335,11 @@ impl Run {
         }
         Ok(state.put_restore(&self.record)?)
     }
+}
+
+/// By which unfinished files of a restore are known.
+fn mark(id: &str) -> Option<u32> {
+    u32::from_str_radix(id, 16).ok()
 }
 
 /// What a restore made where nothing was.
