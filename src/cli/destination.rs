@@ -6,6 +6,7 @@ use super::environment;
 use super::error::CliError;
 use super::secret::Wanted;
 use crate::config::{AuthSetting, Place, RepositorySettings, Settings, choose_repository, parse_pack_size};
+use crate::disaster::kit::Connection;
 use crate::guard::{Guard, Limits, Profile};
 use crate::model::clock::SystemClock;
 use crate::repository::writer::Choice;
@@ -171,6 +172,18 @@ impl Destination {
             Some(guard) => Arc::new(store.guarded_by(guard)),
             None => Arc::new(store),
         })
+    }
+
+    /// What reaches the server beside address and user; nothing for a local folder.
+    pub fn connection(&self) -> Result<Connection, CliError> {
+        let Place::Url(url) = &self.place else { return Ok(Connection::default()) };
+        let auth = match self.auth {
+            Auth::Auto => None,
+            Auth::Basic => Some("basic".to_owned()),
+            Auth::Digest => Some("digest".to_owned()),
+        };
+        let is_http = url.trim().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+        Ok(Connection { auth, allow_http: self.allow_http && is_http, ca_pem: self.ca_pem()? })
     }
 
     fn ca_pem(&self) -> Result<Option<Vec<u8>>, CliError> {
