@@ -24,6 +24,7 @@ pub mod proof;
 pub mod publish;
 pub mod reader;
 pub mod reading;
+pub mod recovery_keys;
 pub mod recovery_slots;
 pub mod run;
 pub mod select;
