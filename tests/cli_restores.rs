@@ -205,12 +205,12 @@ async fn programs_start_watch_stop_and_wait() {
     let wish = RestoreWish::new(snapshot.id, Destination::Folder(target.clone()));
     let session = sessions.start(wish.clone(), Arc::new(Silent)).unwrap();
     let id = session.id().to_owned();
-    assert!(sessions.resume(&id, Arc::new(Silent)).is_err(), "it is under way");
+    assert!(sessions.resume(&id, false, Arc::new(Silent)).is_err(), "it is under way");
     session.cancel();
     let stopped = session.wait().await;
     // It may have been faster.
     if stopped.is_err() {
-        let resumed = sessions.resume(&id, Arc::new(Silent)).unwrap();
+        let resumed = sessions.resume(&id, false, Arc::new(Silent)).unwrap();
         resumed.wait().await.unwrap();
     }
     assert_same(&source, &target);

@@ -140,6 +140,14 @@ impl Database {
         })
     }
 
+    /// Forgets a restore that changed nothing and never will.
+    pub fn forget_restore(&self, id: &str) -> Result<(), StateError> {
+        self.write("forget a restore", |transaction| {
+            transaction.execute("DELETE FROM restores WHERE id = ?1", [id])?;
+            transaction.execute("DELETE FROM restore_changes WHERE restore = ?1", [id]).map(drop)
+        })
+    }
+
     /// The restore of this id.
     pub fn restore(&self, id: &str) -> Result<Option<RestoreRecord>, StateError> {
         self.read("look up a restore", |connection| {

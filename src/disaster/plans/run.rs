@@ -145,7 +145,7 @@ impl PlanService {
         if let Some(id) = &of_step.session
             && self.repository.state().restore(id)?.is_some()
         {
-            return self.sessions.resume(id, self.observer.clone());
+            return self.sessions.resume(id, false, self.observer.clone());
         }
         let destination = destination(&prepared.step);
         let in_place = matches!(destination, Destination::Original { .. });

@@ -119,21 +119,48 @@ impl RestoreSessions {
         self.start_new(wish, None, observer)
     }
 
-    /// Goes on with a restore that was stopped, broke off, or could not restore everything.
-    pub fn resume(&self, id: &str, observer: Arc<dyn Observer>) -> Result<RestoreSession, RecoveryError> {
-        let record = self.record(id)?;
+    /// Goes on with a restore that was stopped, broke off, or could not restore everything; `verify` adds
+    /// reading it once more, where that was not asked for.
+    pub fn resume(
+        &self,
+        id: &str,
+        verify: bool,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let mut record = self.record(id)?;
         if record.state == RestoreState::Undone {
             return Err(RecoveryError::Session(format!("restore {id} was taken back: begin a new one")));
         }
         let lock = self.lock(&record.id)?;
+        if verify {
+            let wish = RestoreWish { verify, ..self.wish_of(&record)? };
+            record.wish = wish.to_bytes().map_err(unwritable)?;
+        }
         self.run(record, lock, true, observer)
     }
 
     /// Takes a restore in place back: brings back what it replaced and removed, and removes what it
     /// made. That is a restore in place itself, and can be taken back.
-    pub fn roll_back(&self, id: &str, observer: Arc<dyn Observer>) -> Result<RestoreSession, RecoveryError> {
+    pub fn roll_back(
+        &self,
+        id: &str,
+        verify: bool,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let (wish, undone) = self.wish_back(id)?;
+        let _not_under_way = self.lock(&undone)?;
+        self.start_new(RestoreWish { verify, ..wish }, Some(undone), observer)
+    }
+
+    /// What taking a restore back would do, to be looked at: a dry run.
+    pub fn look_back(&self, id: &str) -> Result<RestoreOptions, RecoveryError> {
+        let (wish, undone) = self.wish_back(id)?;
+        Ok(RestoreOptions { dry_run: true, ..self.options(&wish, Some(&undone))? })
+    }
+
+    /// What brings back the state from before a restore, and the id of that.
+    fn wish_back(&self, id: &str) -> Result<(RestoreWish, String), RecoveryError> {
         let undone = self.record(id)?;
-        let _not_under_way = self.lock(&undone.id)?;
         if undone.state == RestoreState::Undone {
             return Err(RecoveryError::Session(format!("restore {id} was taken back already")));
         }
@@ -148,7 +175,7 @@ impl RestoreSessions {
             safety: true,
             ..RestoreWish::new(snapshot, Destination::Original { maps: Vec::new() })
         };
-        self.start_new(wish, Some(undone.id), observer)
+        Ok((wish, undone.id))
     }
 
     /// All restores of this machine that are remembered, the oldest first.
@@ -177,13 +204,12 @@ impl RestoreSessions {
     ) -> Result<RestoreSession, RecoveryError> {
         let id = format!("{:08x}", self.repository.random_number()? as u32);
         let lock = self.lock(&id)?;
-        let damaged = |reason| RepositoryError::damaged("the wish", reason);
         let record = RestoreRecord {
             id,
             began_ms: self.repository.clock().now().millis(),
             ended_ms: None,
             snapshot: Some(wish.snapshot),
-            wish: wish.to_bytes().map_err(damaged)?,
+            wish: wish.to_bytes().map_err(unwritable)?,
             state: RestoreState::Running,
             safety: None,
             undoes,
@@ -201,20 +227,12 @@ impl RestoreSessions {
     ) -> Result<RestoreSession, RecoveryError> {
         let state = self.repository.state();
         let wish = self.wish_of(&record)?;
-        let remove = match &record.undoes {
-            Some(undone) => made_by(&state.changes(undone)?),
-            None => Vec::new(),
-        };
         let (id, cancel) = (record.id.clone(), self.cancel.child());
         let options = RestoreOptions {
-            remove,
-            skip: self.skip.clone(),
-            threads: self.threads,
             cancel: cancel.clone(),
             mark: mark(&id),
-            clear: record.undoes.as_deref().and_then(mark),
             goes_on,
-            ..wish.options(self.snapshot(wish.snapshot)?)
+            ..self.options(&wish, record.undoes.as_deref())?
         };
         (record.state, record.ended_ms) = (RestoreState::Running, None);
         state.put_restore(&record)?;
@@ -223,6 +241,22 @@ impl RestoreSessions {
         let (net, observer) = (self.net.clone(), watched.clone());
         let run = Run { service, net, record, wish, options, observer, _lock: lock };
         Ok(RestoreSession { id, cancel, watched, task: tokio::spawn(run.finish()) })
+    }
+
+    /// What is wished for, of a restore that takes back `undoes`.
+    fn options(&self, wish: &RestoreWish, undoes: Option<&str>) -> Result<RestoreOptions, RecoveryError> {
+        let remove = match undoes {
+            Some(undone) => made_by(&self.repository.state().changes(undone)?),
+            None => Vec::new(),
+        };
+        Ok(RestoreOptions {
+            remove,
+            skip: self.skip.clone(),
+            threads: self.threads,
+            cancel: self.cancel.clone(),
+            clear: undoes.and_then(mark),
+            ..wish.options(self.snapshot(wish.snapshot)?)
+        })
     }
 
     fn snapshot(&self, id: ObjectId) -> Result<SnapshotInfo, RecoveryError> {
@@ -237,7 +271,13 @@ impl RestoreSessions {
 
     fn record(&self, id: &str) -> Result<RestoreRecord, RecoveryError> {
         let found = self.repository.state().restore(&id.to_ascii_lowercase())?;
-        let unknown = || format!("no restore `{id}` on this machine: `filbert restores` lists them");
+        let unknown = || {
+            format!(
+                "no restore `{id}` is known on this machine: `filbert restores` lists those that are; what one changed \
+                 elsewhere, or before the state was lost, is in one of `filbert snapshots --tag safety`, and `filbert \
+                 restore ID --in-place` brings it back"
+            )
+        };
         found.ok_or_else(|| RecoveryError::Session(unknown()))
     }
 
@@ -269,7 +309,13 @@ impl Run {
             // One that stays is removed by a later restore.
             let _ = repository.state().remove_landing_folder(&self.record.id);
         }
-        let noted = repository.state().put_restore(&self.record);
+        let noted = match &ended {
+            // It could not begin, and never will: there is nothing to remember.
+            Err(error) if !self.options.goes_on && !error.is_worth_resuming() => {
+                repository.state().forget_restore(&self.record.id)
+            }
+            _ => repository.state().put_restore(&self.record),
+        };
         let outcome = ended?;
         noted?;
         if let (RestoreState::Done, Some(undone)) = (self.record.state, &self.record.undoes)
@@ -335,6 +381,10 @@ impl Run {
         }
         Ok(state.put_restore(&self.record)?)
     }
+}
+
+fn unwritable(reason: crate::format::FormatError) -> RepositoryError {
+    RepositoryError::damaged("the wish", reason)
 }
 
 /// By which unfinished files of a restore are known.
