@@ -35,14 +35,14 @@ pub enum RepositoryError {
     SeveralDescriptors(String),
     /// The password opens no slot.
     #[error(
-        "the encryption password is wrong for the repository at {0} (the server's own password was \
-         accepted)"
+        "the encryption password is wrong for the repository at {}{}", .0, beside_the_servers(.0)
     )]
     WrongPassword(String),
     /// The recovery key opens no slot.
     #[error(
-        "the recovery key does not open the repository at {0}: it is of another repository, or it ended when a \
-         newer kit was proven (the server's own password was accepted)"
+        "the recovery key does not open the repository at {}: it is of another repository, or it ended when a \
+         newer kit was proven{}",
+        .0, beside_the_servers(.0)
     )]
     WrongRecoveryKey(String),
     /// A mistake in a recovery key.
@@ -135,5 +135,13 @@ impl From<WrapError> for RepositoryError {
             WrapError::Entropy(error) => error.into(),
             WrapError::Format(reason) => RepositoryError::damaged("a new key slot", reason),
         }
+    }
+}
+
+/// Which of the two passwords is not meant; a local folder has one only.
+fn beside_the_servers(address: &str) -> &'static str {
+    match address.contains("://") {
+        true => " (the server's own password was accepted)",
+        false => "",
     }
 }
