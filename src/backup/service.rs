@@ -400,6 +400,7 @@ pub(super) fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKi
         tally: scanned.tally,
         bytes_read: scanned.bytes_read,
         databases: scanned.databases,
+        databases_as_they_lie: scanned.databases_as_they_lie,
         traffic: TrafficCount::default(),
         problems,
         problem_count,
