@@ -329,6 +329,40 @@ async fn one_that_cannot_be_copied_is_told_and_stored_with_all_that_lies_beside_
     assert_eq!(machine.try_back_up(off).await.unwrap().problem_count, 0);
 }
 
+/// SQLite would take the damage for the end of the log, as after a crash, and drop all commits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_is_told_and_stored_with_its_database_as_both_lie_there() {
+    let (machine, _dir, source) = ready().await;
+    let live = tempfile::tempdir().unwrap();
+    let writer = Connection::open(live.path().join("db")).unwrap();
+    writer
+        .execute_batch("PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x TEXT)")
+        .unwrap();
+    for _ in 0..50 {
+        writer.execute("INSERT INTO t VALUES (hex(randomblob(100)))", []).unwrap();
+    }
+    kill(&live.path().join("db"), &source.join("db"));
+    let mut log = fs::read(source.join("db-wal")).unwrap();
+    log[5000..8000].fill(0x5a);
+    fs::write(source.join("db-wal"), log).unwrap();
+    for shared_memory in [true, false] {
+        if !shared_memory {
+            fs::remove_file(source.join("db-shm")).unwrap();
+        }
+        let before = tree::read(&source);
+        let outcome = machine.try_back_up(machine.options("s", &[&source])).await.unwrap();
+        assert_eq!((outcome.databases, outcome.problem_count), (0, 1));
+        let told = format!("{}: {}", outcome.problems[0].subject, outcome.problems[0].message);
+        assert!(told.contains("source/db: ") && told.contains("write-ahead log is broken"), "{told}");
+        let (target, _) = restore(&machine, "s").await;
+        tree::assert_same(&before, target.path(), "as they lie there");
+    }
+    // Cut where it is damaged it is what a crash leaves.
+    let file = fs::File::options().write(true).open(source.join("db-wal")).unwrap();
+    file.set_len(6000).unwrap();
+    assert_eq!(machine.back_up("s", &[&source]).await.databases, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_and_dry_runs_go_by_the_copy_too() {
     let (machine, _dir, source) = ready().await;

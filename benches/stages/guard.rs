@@ -2,7 +2,7 @@
 
 use divan::Bencher;
 use filbert::guard::{
-    Account, Admission, Ask, Ended, Guard, GuardOptions, Moment, Profile, Purpose, Verdict,
+    Account, Admission, Ask, Ended, Guard, GuardOptions, Login, Moment, Profile, Purpose, Verdict,
 };
 use filbert::model::clock::SystemClock;
 use filbert::state::Ledger;
@@ -14,7 +14,8 @@ use std::time::Duration;
 #[divan::bench]
 fn arithmetic(bencher: Bencher) {
     let limits = Profile::NutstoreFree.limits();
-    let ask = Ask { purpose: Purpose::Other, up: 1, fetches: false };
+    let login = Login::default();
+    let ask = Ask { purpose: Purpose::Other, login, up: 1, fetches: false };
     let (mut account, mut ms) = (Account::default(), 1_000_000);
     let mut one = move || {
         ms += 3_500;
@@ -22,7 +23,8 @@ fn arithmetic(bencher: Bencher) {
         account.bring_to(now, &limits);
         let admitted = account.enter(now, &limits, ask);
         if let Admission::Go(pass) = admitted {
-            account.leave(now, &limits, Ended { pass, up: 0, down: 0, verdict: Verdict::Accepted }, 0.0);
+            let ended = Ended { pass, login, up: 0, down: 0, verdict: Verdict::Accepted };
+            account.leave(now, &limits, ended, 0.0);
         }
         admitted
     };

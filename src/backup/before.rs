@@ -3,6 +3,7 @@
 
 use super::{BackupError, BackupOptions, BackupService};
 use crate::manifest::Manifest;
+use crate::model::amount::counted;
 use crate::progress::{Event, Problem};
 use crate::repository::RepositoryError;
 use crate::repository::snapshots::SnapshotInfo;
@@ -100,8 +101,9 @@ impl BackupService {
         }
         let kept = leftovers.len() - unproven.len();
         sending.observer.event(Event::Notice(&format!(
-            "{kept} packs that no record vouches for are there already, of a run that was broken off or of \
-             records that are gone: they need not be sent again"
+            "already there: {} that no record vouches for, of a run that was broken off or of records that are gone; \
+             what is in there need not be sent again",
+            counted(kept as u64, "pack")
         )));
         Ok(())
     }

@@ -202,6 +202,7 @@ impl Scan<'_> {
                  two moments; it is tried again next time (or is stored so always, with --no-sqlite)"
             );
             self.problem(walked.path.display(), message);
+            self.found.databases_as_they_lie += 1;
         }
         if let Some(databases) = &mut self.databases {
             databases.give_up(&walked.path);

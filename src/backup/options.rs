@@ -95,6 +95,9 @@ pub struct BackupOutcome {
     pub bytes_read: u64,
     /// Databases in use that were copied.
     pub databases: u64,
+    /// Databases in use that could not be copied and are stored as their files lie there; each is
+    /// among the problems.
+    pub databases_as_they_lie: u64,
     /// Requests and bytes of this run.
     pub traffic: TrafficCount,
     /// What could not be backed up; at most [`crate::format::record::snapshot::MAX_PROBLEMS`].

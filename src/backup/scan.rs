@@ -46,6 +46,8 @@ pub(super) struct Scanned {
     pub(super) bytes_read: u64,
     /// Databases in use that were copied.
     pub(super) databases: u64,
+    /// Those that could not be copied, and are stored as their files lie there.
+    pub(super) databases_as_they_lie: u64,
     pub(super) problems: Vec<Problem>,
     pub(super) problem_count: u64,
     /// What was not sent, for the run may not spend more.

@@ -15,6 +15,7 @@ use crate::files::ahead::WalkAhead;
 use crate::format::record::snapshot::MAX_PROBLEMS;
 use crate::format::record::{IndexRef, ManifestRef, Snapshot, SnapshotHead, SnapshotKind, SnapshotState};
 use crate::manifest::Manifests;
+use crate::model::amount::counted;
 use crate::model::time::Timestamp;
 use crate::progress::{Event, Observer, Problem, Stage};
 use crate::repository::cost::Cost;
@@ -223,8 +224,8 @@ impl BackupService {
                 repository.forget_pack(pack)?;
             }
             sending.observer.event(Event::Notice(&format!(
-                "{} packs do not lie on the server whole: their content is sent again",
-                unproven.len()
+                "not whole on the server: {}; what is missing is sent again",
+                counted(unproven.len() as u64, "pack")
             )));
         }
         let object = "what this backup sent".to_owned();
@@ -399,6 +400,7 @@ pub(super) fn outcome_of(scanned: Scanned, earlier: &[Problem], kind: SnapshotKi
         tally: scanned.tally,
         bytes_read: scanned.bytes_read,
         databases: scanned.databases,
+        databases_as_they_lie: scanned.databases_as_they_lie,
         traffic: TrafficCount::default(),
         problems,
         problem_count,

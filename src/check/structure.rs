@@ -5,6 +5,7 @@ use super::CheckOutcome;
 use super::suffering::Damage;
 use crate::format::descriptor::MAX_DESCRIPTOR_BYTES;
 use crate::format::names;
+use crate::model::amount::counted;
 use crate::progress::Problem;
 use crate::repository::log::Look;
 use crate::repository::{KnownPack, Repository, RepositoryError};
@@ -50,7 +51,7 @@ pub(super) async fn check(
             match repository.store().size(&names::pack(folder, &pack.object)).await {
                 Ok(size) if size == pack.size => {}
                 Ok(size) => {
-                    let reason = format!("it has {size} bytes instead of {}", pack.size);
+                    let reason = format!("it has {} instead of {}", counted(size, "byte"), pack.size);
                     damage.push(Damage { pack: repository.pack(pack.number)?, reason });
                 }
                 Err(error) if error.is_not_found() => {
@@ -63,15 +64,14 @@ pub(super) async fn check(
         let own = listed.keys().filter(|name| unrecorded.contains(*name)).count();
         if own > 0 {
             outcome.notices.push(format!(
-                "{own} packs in {path} are of a run of this machine that was broken off: the next backup \
-                 goes on from them"
+                "{} in {path} left by a run of this machine that was broken off: the next backup goes on from there",
+                counted(own as u64, "pack")
             ));
         }
         if listed.len() > own {
             outcome.notices.push(format!(
-                "{} objects in {path} are named by no record: they may be of a run elsewhere that is not \
-                 done or was broken off",
-                listed.len() - own
+                "{} in {path} named by no record, perhaps of a run elsewhere that is not done or was broken off",
+                counted((listed.len() - own) as u64, "object")
             ));
         }
     }

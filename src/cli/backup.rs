@@ -34,6 +34,7 @@ struct Summary<'a> {
     files_removed: u64,
     bytes_read: u64,
     databases: u64,
+    databases_as_they_lie: u64,
     bytes_added: u64,
     bytes_sent: u64,
     bytes_received: u64,
@@ -212,6 +213,7 @@ fn summary<'a>(
         files_removed: outcome.tally.files_removed,
         bytes_read: outcome.bytes_read,
         databases: outcome.databases,
+        databases_as_they_lie: outcome.databases_as_they_lie,
         bytes_added: outcome.tally.bytes_added,
         bytes_sent: traffic.bytes_up,
         bytes_received: traffic.bytes_down,
@@ -267,11 +269,17 @@ fn tell(
         ));
         missing_names(&outcome.missing).iter().for_each(|line| output.note(line));
     }
-    if outcome.problem_count > 0 {
+    let state = state_word(outcome.state);
+    if outcome.databases_as_they_lie > 0 {
         output.warn(&format!(
-            "{} could not be backed up (see above); the snapshot is {}",
-            counted(outcome.problem_count, "item"),
-            state_word(outcome.state)
+            "{} in use could not be copied (see above): stored as the files lie there, which may be of two moments, so \
+             that they may not open when they are restored; the snapshot is {state}",
+            counted(outcome.databases_as_they_lie, "database")
         ));
+    }
+    let others = outcome.problem_count.saturating_sub(outcome.databases_as_they_lie);
+    if others > 0 {
+        let items = counted(others, "item");
+        output.warn(&format!("{items} could not be backed up (see above); the snapshot is {state}"));
     }
 }

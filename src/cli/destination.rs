@@ -139,12 +139,10 @@ impl Destination {
         longest.map_err(|error| CliError::Usage(error.to_string()))
     }
 
-    /// The store there, guarded. May ask for the WebDAV password; sends nothing.
-    pub fn store(&self, guard: Option<Arc<Guard>>) -> Result<SharedStore, CliError> {
-        let url = match &self.place {
-            Place::Folder(folder) => return Ok(Arc::new(FolderStore::new(folder))),
-            Place::Url(url) => url,
-        };
+    /// How its server is reached; none for a local folder. May ask for the WebDAV password; sends
+    /// nothing.
+    pub fn server(&self) -> Result<Option<WebdavOptions>, CliError> {
+        let Place::Url(url) = &self.place else { return Ok(None) };
         let mut options = WebdavOptions {
             auth: self.auth,
             allow_http: self.allow_http,
@@ -167,7 +165,21 @@ impl Destination {
             }
             None => {}
         }
-        let store = WebdavStore::new(&options, Arc::new(SystemClock))?;
+        Ok(Some(options))
+    }
+
+    /// The store there, on `server` if it is on one, guarded. Sends nothing.
+    pub fn store(
+        &self,
+        server: Option<&WebdavOptions>,
+        guard: Option<Arc<Guard>>,
+    ) -> Result<SharedStore, CliError> {
+        let server = match (&self.place, server) {
+            (Place::Folder(folder), _) => return Ok(Arc::new(FolderStore::new(folder))),
+            (Place::Url(_), Some(server)) => server.clone(),
+            (Place::Url(url), None) => WebdavOptions::new(url),
+        };
+        let store = WebdavStore::new(&server, Arc::new(SystemClock))?;
         Ok(match guard {
             Some(guard) => Arc::new(store.guarded_by(guard)),
             None => Arc::new(store),

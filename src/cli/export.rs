@@ -70,10 +70,10 @@ pub(super) async fn run(session: &Session, wish: ExportArguments) -> Result<Exit
         });
     } else {
         session.output.note(&format!(
-            "exported snapshot {} of {}: {} entries, {}, {}",
+            "exported snapshot {} of {}: {}, {}, {}",
             snapshot.id.short(),
             local_time(snapshot.time_ms),
-            outcome.entries,
+            counted(outcome.entries, "entry"),
             size(outcome.bytes),
             requests(&traffic)
         ));

@@ -84,7 +84,8 @@ fn span(version: &FoundVersion) -> String {
         [] => String::new(),
         [one] => told(one),
         [first, .., last] => {
-            format!("{} snapshots, {} to {}", version.snapshots.len(), told(first), told(last))
+            let snapshots = counted(version.snapshots.len() as u64, "snapshot");
+            format!("{snapshots}, {} to {}", told(first), told(last))
         }
     }
 }

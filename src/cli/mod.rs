@@ -33,6 +33,7 @@ mod secret;
 mod session;
 mod show;
 mod snapshots;
+mod usage;
 mod which;
 
 use crate::guard::Purpose;
@@ -43,17 +44,15 @@ use exit::{Exit, exit_of};
 use output::Output;
 use session::Session;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs the program with its arguments, the first being its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help is no error. That it cannot be printed is nobody's to hear.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
-        }
+        Err(error) => return explained(error, &words).into(),
     };
     let output = Output {
         json: arguments.global.json,
@@ -71,7 +70,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = runtime.block_on(dispatch(arguments));
     // After Ctrl-C a thread may still derive a key; nobody waits for it.
     runtime.shutdown_background();
-    ended.unwrap_or_else(|error| told(output, &error)).into()
+    let exit = ended.unwrap_or_else(|error| told(output, &error));
+    if Output::lost_something() { exit.worse(Exit::Failed) } else { exit }.into()
+}
+
+/// Prints help, which is no error, or what is wrong with the arguments `words`.
+fn explained(error: clap::Error, words: &[OsString]) -> Exit {
+    let printed = usage::without_variables(error, words);
+    let result = printed.print().and_then(|()| std::io::stdout().flush());
+    if printed.use_stderr() {
+        return Exit::Usage;
+    }
+    Output::default().written(result);
+    if Output::lost_something() { Exit::Failed } else { Exit::Done }
 }
 
 /// Tells an error and answers its exit code.

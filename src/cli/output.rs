@@ -2,7 +2,11 @@
 #![allow(clippy::print_stderr)]
 
 use serde::Serialize;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Part of a result was lost. There is one standard output, whoever holds an [`Output`].
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Where words go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,13 +22,23 @@ pub(super) struct Output {
 impl Output {
     /// A line of a result. Who reads may stop reading (`| head`): then the rest is nobody's.
     pub fn line(self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        match writeln!(out, "{text}").and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                self.warn(&format!("cannot write to standard output: {error}"));
-            }
-            _ => {}
+        let mut out = io::stdout().lock();
+        self.written(writeln!(out, "{text}").and_then(|()| out.flush()));
+    }
+
+    /// Notes how a result was written. That it could not be is told once, and shows in the exit code.
+    pub fn written(self, result: io::Result<()>) {
+        if let Err(error) = result
+            && error.kind() != ErrorKind::BrokenPipe
+            && !LOST.swap(true, Ordering::Relaxed)
+        {
+            self.error(&format!("cannot write the result to standard output: {error}"));
         }
+    }
+
+    /// Whether part of a result could not be written.
+    pub fn lost_something() -> bool {
+        LOST.load(Ordering::Relaxed)
     }
 
     /// A value as one line of JSON.

@@ -1,8 +1,8 @@
 //! Values as people and programs read them: times, sizes, tables, counts of requests.
 
 use crate::format::record::snapshot::Missing;
+pub(super) use crate::model::amount::{counted, size};
 use crate::store::TrafficCount;
-use bytesize::ByteSize;
 use chrono::{DateTime, Local, SecondsFormat};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -21,16 +21,6 @@ pub(super) fn rfc3339(millis: i64) -> String {
         || format!("@{}", millis.div_euclid(1000)),
         |time| time.to_rfc3339_opts(SecondsFormat::Millis, true),
     )
-}
-
-/// Bytes, humane.
-pub(super) fn size(bytes: u64) -> String {
-    ByteSize(bytes).to_string()
-}
-
-/// `1 file`, `2 files`.
-pub(super) fn counted(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// `4 requests (2 PUT, 2 PROPFIND)`.

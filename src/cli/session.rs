@@ -10,7 +10,7 @@ use super::output::Output;
 use super::progress::{self, Display};
 use super::secret::Wanted;
 use crate::config::Settings;
-use crate::guard::{Guard, GuardOptions, Purpose};
+use crate::guard::{Credentials, Guard, GuardOptions, Purpose};
 use crate::model::clock::SystemClock;
 use crate::model::entropy::SystemEntropy;
 use crate::model::secret::SecretText;
@@ -127,8 +127,18 @@ impl Session {
         let destination = Destination::resolve(&self.arguments, &self.settings, set, &self.current_dir)?;
         let max_wait =
             self.arguments.max_wait.map_or_else(|| destination.longest_wait(), |wait| Ok(Some(wait.0)))?;
-        let guard = self.guard(&destination, max_wait)?;
-        let store = destination.store(guard.clone())?;
+        let account = destination.account()?;
+        let server = destination.server()?;
+        let credentials = server.as_ref().map_or_else(Credentials::none, |server| match &server.password {
+            Some(password) => Credentials::new(server.user.as_deref().unwrap_or_default(), password),
+            None => Credentials::none(),
+        });
+        let guard = account.map(|(account, limits)| {
+            let options = GuardOptions::new(account, limits, Arc::new(SystemClock));
+            self.guard(&destination, GuardOptions { credentials, max_wait, ..options })
+        });
+        let guard = guard.transpose()?;
+        let store = destination.store(server.as_ref(), guard.clone())?;
         Ok(Reached { destination, guard, store, max_wait })
     }
 
@@ -140,13 +150,11 @@ impl Session {
         max_wait: Option<Duration>,
     ) -> Result<Means, CliError> {
         let known = state.meta(Meta::Descriptor)?.is_some();
-        let worked = match guard {
-            Some(guard) => known || guard.account()?.0.worked(),
-            None => known,
-        };
+        let credentials_worked = guard.map_or(Ok(false), Guard::credentials_worked)?;
+        let worked = known || credentials_worked;
         let shortest = |patience: Duration| max_wait.map_or(patience, |longest| longest.min(patience));
         let options = RetryOptions {
-            credentials_worked: worked,
+            credentials_worked,
             // Whom nobody ever reached is most likely mistyped.
             patience: if worked { shortest(PATIENCE) } else { Duration::ZERO },
             max_throttle_wait: shortest(THROTTLE_PATIENCE),
@@ -159,21 +167,15 @@ impl Session {
         Ok(Means { store: Arc::new(retrying), state, clock, entropy: Arc::new(SystemEntropy) })
     }
 
-    fn guard(
-        &self,
-        destination: &Destination,
-        max_wait: Option<Duration>,
-    ) -> Result<Option<Arc<Guard>>, CliError> {
-        let Some((account, limits)) = destination.account()? else { return Ok(None) };
+    fn guard(&self, destination: &Destination, options: GuardOptions) -> Result<Arc<Guard>, CliError> {
         let ledger = Arc::new(Ledger::open(&destination.state_root)?);
         let options = GuardOptions {
             purpose: self.purpose,
-            max_wait,
             observer: self.display.clone(),
             cancel: self.interrupt.cancel.clone(),
-            ..GuardOptions::new(account, limits, Arc::new(SystemClock))
+            ..options
         };
-        Ok(Some(Arc::new(Guard::new(ledger, options))))
+        Ok(Arc::new(Guard::new(ledger, options)))
     }
 
     /// Opens the repository that is meant. Asks the store only if the local state is new.

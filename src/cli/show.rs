@@ -8,7 +8,21 @@ use super::session::Session;
 use super::snapshots::{Line, kind_word};
 use super::which::{self, state_word};
 use crate::model::path::display_bytes;
+use crate::progress::Problem;
 use crate::repository::snapshots::SnapshotInfo;
+use serde::Serialize;
+
+/// So many problems are told to people; JSON has all that the record has.
+const TOLD: usize = 100;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    /// At most [`MAX_PROBLEMS`](crate::format::record::snapshot::MAX_PROBLEMS).
+    problem_list: &'a [Problem],
+    missing_names: &'a [String],
+}
 
 pub(super) async fn run(session: &Session, wish: &ShowArguments) -> Result<Exit, CliError> {
     let (opened, problems) = session.open_up_to_date().await?;
@@ -18,7 +32,12 @@ pub(super) async fn run(session: &Session, wish: &ShowArguments) -> Result<Exit,
     let snapshot = which::chosen(session, &opened, &wish.chosen)?;
     session.display.finish();
     if session.output.json {
-        session.output.json(&Line::of(&snapshot));
+        let head = &snapshot.head;
+        session.output.json(&Shown {
+            line: Line::of(&snapshot),
+            problem_list: &head.problems,
+            missing_names: &head.missing.names,
+        });
     } else {
         lines(&snapshot).iter().for_each(|line| session.output.line(line));
     }
@@ -45,6 +64,14 @@ fn lines(snapshot: &SnapshotInfo) -> Vec<String> {
     }
     if head.problem_count > 0 {
         lines.push(format!("problems     {}", head.problem_count));
+        let named = head.problems.iter().take(TOLD);
+        lines.extend(
+            named.map(|problem| format!("  {}: {}", shown(&problem.subject), shown(&problem.message))),
+        );
+        let rest = head.problem_count.saturating_sub(head.problems.len().min(TOLD) as u64);
+        if rest > 0 {
+            lines.push(format!("  and {}", counted(rest, "more problem")));
+        }
     }
     lines.extend(missing_names(&head.missing));
     lines

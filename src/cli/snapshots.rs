@@ -26,6 +26,7 @@ pub(super) struct Line<'a> {
     tags: &'a [String],
     description: Option<&'a str>,
     state: &'static str,
+    problems: u64,
     missing: MissingCount,
 }
 
@@ -109,6 +110,7 @@ impl<'a> Line<'a> {
             tags: &head.tags,
             description: head.description.as_deref(),
             state: state_word(head.state),
+            problems: head.problem_count,
             missing: (&head.missing).into(),
         }
     }

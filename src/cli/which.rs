@@ -7,6 +7,7 @@ use super::parse;
 use super::render::{counted, local_time, missing_names, size};
 use super::session::{Opened, Session};
 use crate::format::record::SnapshotState;
+use crate::model::path::display_bytes;
 use crate::model::time::Timestamp;
 use crate::repository::select::{Selected, Selector};
 use crate::repository::snapshots::SnapshotInfo;
@@ -32,7 +33,10 @@ pub(super) fn choose(
         (Some(time), _, None) => (None, Some(parse::to_time(time).map_err(CliError::Usage)?)),
         (None, "latest", at) => (None, at),
         (None, id, None) => (Some(id.to_owned()), None),
-        (_, _, Some(_)) => {
+        (Some(_), _, Some(_)) => {
+            return Err(CliError::Usage(format!("`{word}` and --at both name a time: give one of them")));
+        }
+        (None, _, Some(_)) => {
             return Err(CliError::Usage(
                 "--at chooses among the snapshots of a set: use it with `latest` instead of an id".to_owned(),
             ));
@@ -45,11 +49,27 @@ pub(super) fn choose(
         this_host: environment::host(),
         at,
     })?;
+    if selected.other_sets > 0 {
+        session.output.note(&chosen_set(&selected));
+    }
     if let Some(warning) = warning(&selected) {
         session.output.warn(&warning);
         missing_names(&selected.snapshot.head.missing).iter().for_each(|line| session.output.note(line));
     }
     Ok(selected.snapshot)
+}
+
+/// Which set was taken where nobody named one.
+fn chosen_set(selected: &Selected) -> String {
+    let set = &selected.snapshot.head.set;
+    let shown = |text: &str| display_bytes(text.as_bytes()).into_owned();
+    format!(
+        "snapshot {} is of set {} of {}; --set chooses among that and {}",
+        selected.snapshot.id.short(),
+        shown(&set.name),
+        shown(&set.host),
+        counted(selected.other_sets as u64, "other")
+    )
 }
 
 /// What is to be said about a snapshot that is not whole.
@@ -59,7 +79,8 @@ fn warning(selected: &Selected) -> Option<String> {
     let what = match head.state {
         SnapshotState::Whole => return None,
         SnapshotState::Incomplete => {
-            format!("is incomplete: {} could not be backed up", counted(head.problem_count, "item"))
+            let problems = counted(head.problem_count, "problem");
+            format!("is incomplete: its backup had {problems} (`filbert show {id}` names them)")
         }
         SnapshotState::Partial => format!(
             "is partial: {} ({}) new or changed then had not been sent yet",

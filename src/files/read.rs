@@ -209,7 +209,7 @@ impl FileReader {
     }
 }
 
-fn open_quietly(path: &Path) -> Result<File, Errno> {
+pub(super) fn open_quietly(path: &Path) -> Result<File, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     match rustix::fs::open(path, flags | OFlags::NOATIME, Mode::empty()) {

@@ -4,6 +4,7 @@
 
 use super::limits::Limits;
 use super::line::Moment;
+use super::login::{Credentials, Login, Logins, Salt};
 use super::months::Months;
 use super::rate::RequestRate;
 use super::request::{Admission, Ask, Ended, Verdict, Wait};
@@ -47,12 +48,11 @@ pub struct Account {
     not_before_ms: i64,
     closed: Option<Closed>,
     refusals: u32,
-    /// Refusals in a row that were all of the password.
-    denials: u32,
     /// The last request that had passed when the last refusal was noted: what began before says
     /// nothing new.
     refused_at: u64,
-    worked: bool,
+    salt: Option<Salt>,
+    logins: Logins,
     months: Months,
     /// The server says that the month is used up; by the clock.
     no_uploads_until_wall_ms: i64,
@@ -64,12 +64,26 @@ struct Closed {
     until_ms: i64,
     /// A request looks whether it is open again.
     looking: bool,
+    /// Only these credentials were refused; others may be right.
+    #[serde(default)]
+    of: Option<Login>,
+}
+
+impl Closed {
+    fn concerns(&self, login: Login) -> bool {
+        self.of.is_none_or(|of| of == login)
+    }
 }
 
 impl Account {
-    /// Whether these credentials ever worked.
-    pub fn worked(&self) -> bool {
-        self.worked
+    /// What this ledger calls `credentials`. `salt` is kept if there is none yet.
+    pub fn login(&mut self, credentials: &Credentials, salt: [u8; 16]) -> Login {
+        credentials.login(self.salt.get_or_insert(salt))
+    }
+
+    /// Whether these credentials are known to work.
+    pub fn knows(&self, login: Login) -> bool {
+        self.logins.knows(login)
     }
 
     /// Bytes sent and received in this month.
@@ -146,8 +160,13 @@ impl Account {
         if let Some(used_up) = self.used_up(now, limits, ask) {
             return used_up;
         }
-        if let Some(closed) = self.closed.as_ref().filter(|closed| closed.until_ms > now.ms) {
-            let why = if closed.looking { Wait::Look } else { Wait::Closed };
+        let concerning = self.closed.as_ref().filter(|closed| closed.concerns(ask.login));
+        if let Some(closed) = concerning.filter(|closed| closed.until_ms > now.ms) {
+            let why = match (closed.looking, closed.of) {
+                (true, _) => Wait::Look,
+                (false, Some(_)) => Wait::Denied,
+                (false, None) => Wait::Closed,
+            };
             return Admission::Wait { until_ms: closed.until_ms, why };
         }
         // After a refusal one goes at a time, until one is taken.
@@ -166,7 +185,7 @@ impl Account {
         if self.not_before_ms > now.ms {
             return Admission::Wait { until_ms: self.not_before_ms, why: Wait::Pacing };
         }
-        if let Some(closed) = &mut self.closed {
+        if let Some(closed) = self.closed.as_mut().filter(|closed| closed.concerns(ask.login)) {
             (closed.until_ms, closed.looking) = (now.ms.saturating_add(LOOK_MS), true);
         }
         self.not_before_ms = now.ms.saturating_add(spacing_ms(limits));
@@ -197,7 +216,7 @@ impl Account {
     /// Notes how a request ended. Answers until when the server is left alone now, if it refused.
     /// `jitter`, 0 to 1, keeps machines apart that share an account.
     pub fn leave(&mut self, now: Moment, limits: &Limits, ended: Ended, jitter: f64) -> Option<i64> {
-        let Ended { pass, up, down, verdict } = ended;
+        let Ended { pass, login, up, down, verdict } = ended;
         self.flying.retain(|flight| flight.0 != pass);
         if self.keep_ms > 0 {
             self.note_used(now.ms);
@@ -210,9 +229,11 @@ impl Account {
         let is_news = pass > self.refused_at;
         match verdict {
             Verdict::Accepted => {
-                self.worked = true;
+                if is_news || !self.logins.knows(login) {
+                    self.logins.accepted(login);
+                }
                 if is_news {
-                    (self.refusals, self.denials, self.closed) = (0, 0, None);
+                    (self.refusals, self.closed) = (0, None);
                 }
                 None
             }
@@ -234,33 +255,49 @@ impl Account {
             Verdict::Throttled(None) if !is_news => self.closed_until(),
             Verdict::Throttled(told) => {
                 self.refused_at = self.passes;
-                Some(self.close(now, told.unwrap_or(half_window).max(1000)))
+                Some(self.close(now, told.unwrap_or(half_window).max(1000), None))
+            }
+            // A wrong password says nothing of the account, and must not keep the right one waiting.
+            Verdict::Denied if !self.logins.knows(login) => {
+                self.end_look(now, pass, login);
+                None
             }
             Verdict::Refused | Verdict::Denied if !is_news => self.closed_until(),
             Verdict::Refused => {
-                self.denials = 0;
-                self.refused(now, half_window)
+                self.logins.end_rows();
+                self.refused(now, half_window, None)
             }
-            Verdict::Denied if !self.worked => None,
             Verdict::Denied => {
-                self.denials = self.denials.saturating_add(1);
-                if self.denials >= DENIALS {
-                    (self.refusals, self.denials, self.worked, self.closed) = (0, 0, false, None);
+                let denials = self.logins.denied(login).unwrap_or(0);
+                if denials >= DENIALS {
+                    self.logins.forget(login);
+                    (self.refusals, self.closed) = (0, None);
                     return None;
                 }
-                self.refused(now, half_window)
+                // If all refusals in this row were of it, others may be taken.
+                self.refused(now, half_window, (denials > self.refusals).then_some(login))
             }
         }
     }
 
-    fn refused(&mut self, now: Moment, half_window: i64) -> Option<i64> {
+    /// The next one may look, if it was this one that looked.
+    fn end_look(&mut self, now: Moment, pass: u64, login: Login) {
+        let looked = |closed: &&mut Closed| closed.looking && closed.concerns(login);
+        if pass > self.refused_at
+            && let Some(closed) = self.closed.as_mut().filter(looked)
+        {
+            (closed.until_ms, closed.looking) = (now.ms, false);
+        }
+    }
+
+    fn refused(&mut self, now: Moment, half_window: i64, of: Option<Login>) -> Option<i64> {
         self.refused_at = self.passes;
         self.refusals = self.refusals.saturating_add(1);
         let closes = self.refusals >= IN_A_ROW || self.closed.is_some();
-        closes.then(|| self.close(now, half_window))
+        closes.then(|| self.close(now, half_window, of))
     }
 
-    fn close(&mut self, now: Moment, for_ms: i64) -> i64 {
+    fn close(&mut self, now: Moment, for_ms: i64, of: Option<Login>) -> i64 {
         let until_ms = now.ms.saturating_add(for_ms.clamp(0, LONGEST_CLOSED_MS));
         // Of several refusals that come together the latest time counts; a look that was refused
         // begins a new time.
@@ -268,7 +305,9 @@ impl Account {
             Some(closed) if !closed.looking => until_ms.max(closed.until_ms),
             _ => until_ms,
         };
-        self.closed = Some(Closed { until_ms, looking: false });
+        // What was closed to all, or to others, is closed to all.
+        let of = of.filter(|_| self.closed.as_ref().is_none_or(|closed| closed.of == of));
+        self.closed = Some(Closed { until_ms, looking: false, of });
         until_ms
     }
 

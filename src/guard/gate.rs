@@ -5,6 +5,7 @@ use super::Limits;
 use super::account::Account;
 use super::forecast::{requests_until, requests_without_long_wait};
 use super::line::Moment;
+use super::login::{Credentials, Login};
 use super::request::{Admission, Ask, Ended, Purpose, Verdict, Wait};
 use crate::model::cancel::Cancel;
 use crate::model::clock::Clock;
@@ -29,6 +30,8 @@ pub struct GuardOptions {
     pub limits: Limits,
     /// Which account: the same for all repositories on it.
     pub account: String,
+    /// What its requests bear.
+    pub credentials: Credentials,
     /// What the requests are for.
     pub purpose: Purpose,
     /// No wait for the budget or a closed window may be longer.
@@ -42,11 +45,12 @@ pub struct GuardOptions {
 }
 
 impl GuardOptions {
-    /// For `account` with `limits`, with nobody told.
+    /// For `account` with `limits` and no credentials, with nobody told.
     pub fn new(account: impl Into<String>, limits: Limits, clock: Arc<dyn Clock>) -> Self {
         Self {
             limits,
             account: account.into(),
+            credentials: Credentials::none(),
             purpose: Purpose::Other,
             max_wait: None,
             clock,
@@ -90,6 +94,13 @@ impl Guard {
         Ok((account, now))
     }
 
+    /// Whether its credentials are known to work.
+    pub fn credentials_worked(&self) -> Result<bool, StateError> {
+        let (mut account, _) = self.account()?;
+        let login = account.login(&self.options.credentials, [0; 16]);
+        Ok(account.knows(login))
+    }
+
     /// How much of this month's allowance to send is left, in bytes.
     pub fn upload_left(&self) -> Result<Option<u64>, StateError> {
         let (account, now) = self.account()?;
@@ -112,14 +123,18 @@ impl Guard {
         Ok([in_time, patient].into_iter().flatten().min())
     }
 
-    /// Changes the account as of now.
-    fn change<T>(&self, change: impl FnOnce(&mut Account, Moment) -> T) -> Result<T, StateError> {
+    /// Changes the account as of now; `change` is told by what name it knows the credentials.
+    fn change<T>(&self, change: impl FnOnce(&mut Account, Moment, Login) -> T) -> Result<T, StateError> {
+        // Without random bytes hashes are as those of others: no matter for what they are.
+        let mut salt = [0; 16];
+        let _ = getrandom::fill(&mut salt);
         self.ledger.change(&self.options.account, |data| {
             let mut account = parse(data);
             // Read inside: who waited for the lock must not come with an old time.
             let now = Moment::now(&*self.options.clock);
             account.bring_to(now, &self.options.limits);
-            let value = change(&mut account, now);
+            let login = account.login(&self.options.credentials, salt);
+            let value = change(&mut account, now, login);
             (serde_json::to_vec(&account).unwrap_or_default(), value)
         })
     }
@@ -144,6 +159,11 @@ impl Guard {
                 let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
                 said.clone().unwrap_or_else(|| "the server refused another filbert".to_owned())
             }
+            (Wait::Denied, _) => {
+                "the server refuses the password that worked before, as some do with one who asks too often; if it \
+                 was changed, stop this and give the new one"
+                    .to_owned()
+            }
             (Wait::Budget | Wait::Pacing, Some(rate)) => format!("the budget of {rate} is used"),
             (Wait::Budget | Wait::Pacing, None) => "requests are spaced".to_owned(),
         }
@@ -152,6 +172,7 @@ impl Guard {
     fn wait_error(&self, request: &Outgoing<'_>, until: Timestamp, why: Wait) -> StoreError {
         let reason = match why {
             Wait::Closed | Wait::Look => "the server refused and is left alone",
+            Wait::Denied => "the server refused the password, which worked before, and is left alone",
             Wait::Budget | Wait::Pacing => "the request budget is used",
         };
         let detail = format!(
@@ -201,11 +222,14 @@ impl fmt::Debug for Guard {
 #[async_trait]
 impl Gate for Guard {
     async fn enter(&self, request: &Outgoing<'_>) -> Result<Pass, StoreError> {
-        let ask = Ask { purpose: self.options.purpose, up: request.up, fetches: request.method == "GET" };
+        let (purpose, fetches) = (self.options.purpose, request.method == "GET");
         let _turn = self.turn.lock().await;
         let mut told_ms = i64::MIN;
         loop {
-            let entered = self.change(|account, now| (account.enter(now, &self.options.limits, ask), now));
+            let entered = self.change(|account, now, login| {
+                let ask = Ask { purpose, login, up: request.up, fetches };
+                (account.enter(now, &self.options.limits, ask), now)
+            });
             let (admission, now) = entered.map_err(|error| ledger_error(request, &error))?;
             let (until_ms, why) = match admission {
                 Admission::Go(pass) => return Ok(Pass(pass)),
@@ -215,7 +239,7 @@ impl Gate for Guard {
                 Admission::Wait { until_ms, why } => (until_ms, why),
             };
             let wait = Duration::from_millis(until_ms.saturating_sub(now.ms).max(1).unsigned_abs());
-            let may_be_long = matches!(why, Wait::Budget | Wait::Closed);
+            let may_be_long = matches!(why, Wait::Budget | Wait::Closed | Wait::Denied);
             if may_be_long && self.options.max_wait.is_some_and(|longest| wait > longest) {
                 return Err(self.wait_error(request, now.at(until_ms), why));
             }
@@ -241,8 +265,8 @@ impl Gate for Guard {
         if verdict.is_refusal() {
             *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal.detail.to_owned());
         }
-        let ended = Ended { pass: pass.0, up: request.up, down: 0, verdict };
-        let noted = self.change(|account, now| {
+        let noted = self.change(|account, now, login| {
+            let ended = Ended { pass: pass.0, login, up: request.up, down: 0, verdict };
             let closed = account.leave(now, &self.options.limits, ended, jitter);
             closed.map(|until_ms| now.at(until_ms))
         });
@@ -255,8 +279,10 @@ impl Gate for Guard {
             End::Done => Verdict::Accepted,
             End::Unknown => Verdict::Neutral,
         };
-        let ended = Ended { pass: pass.0, up: 0, down, verdict };
-        let noted = self.change(|account, now| account.leave(now, &self.options.limits, ended, 0.0));
+        let noted = self.change(|account, now, login| {
+            let ended = Ended { pass: pass.0, login, up: 0, down, verdict };
+            account.leave(now, &self.options.limits, ended, 0.0)
+        });
         // What cannot be noted now is noticed by the next request.
         let _ = noted;
     }

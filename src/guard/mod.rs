@@ -7,6 +7,7 @@ mod forecast;
 mod gate;
 mod limits;
 mod line;
+mod login;
 mod months;
 mod rate;
 mod request;
@@ -16,5 +17,6 @@ pub use forecast::{Forecast, Need, forecast, requests_until, requests_without_lo
 pub use gate::{Guard, GuardOptions};
 pub use limits::{Limits, LimitsError, Profile};
 pub use line::Moment;
+pub use login::{Credentials, Login};
 pub use rate::{RateError, RequestRate};
 pub use request::{Admission, Ask, Ended, Purpose, Verdict, Wait};

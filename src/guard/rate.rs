@@ -1,5 +1,6 @@
 //! So many requests in any window of time, as people write it: `600/30m`.
 
+use crate::model::amount::counted;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -56,7 +57,8 @@ impl FromStr for RequestRate {
 
 impl fmt::Display for RequestRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests in {}", self.requests, humantime::format_duration(self.window))
+        let requests = counted(u64::from(self.requests), "request");
+        write!(f, "{requests} in {}", humantime::format_duration(self.window))
     }
 }
 

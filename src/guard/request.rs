@@ -1,5 +1,7 @@
 //! A request as the guard sees it: what it asks for, whether it may pass, and how it ended.
 
+use super::login::Login;
+
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -14,6 +16,8 @@ pub enum Purpose {
 pub struct Ask {
     /// What for.
     pub purpose: Purpose,
+    /// With which credentials.
+    pub login: Login,
     /// Bytes of an object that it sends.
     pub up: u64,
     /// Whether it fetches an object.
@@ -52,6 +56,8 @@ pub enum Wait {
     Pacing,
     /// The server refused, and is left alone.
     Closed,
+    /// It refused these credentials, which worked before, and is left alone with them.
+    Denied,
     /// Another request looks whether the server takes requests again.
     Look,
 }
@@ -70,7 +76,7 @@ pub enum Verdict {
     Throttled(Option<i64>),
     /// A plain 503.
     Refused,
-    /// A 401: not a wrong password if it worked before, but an account that is throttled.
+    /// A 401: a wrong password, or an account that is throttled if it worked before.
     Denied,
     /// The month is used up: bytes to send, or to receive.
     UsedUp {
@@ -91,6 +97,8 @@ impl Verdict {
 pub struct Ended {
     /// The number under which it was let pass.
     pub pass: u64,
+    /// With which credentials.
+    pub login: Login,
     /// Bytes of an object that it sent.
     pub up: u64,
     /// Bytes that came with its answer.

@@ -1,5 +1,6 @@
 //! Values that every other part speaks of: ids, paths, entries, secrets, time. No IO.
 
+pub mod amount;
 pub mod cancel;
 pub mod clock;
 pub mod entropy;

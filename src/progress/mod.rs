@@ -119,13 +119,21 @@ pub enum FileAction {
 pub struct Problem {
     /// What it concerns: a path or the name of a remote object, fit for a terminal.
     pub subject: String,
-    /// What went wrong and, where something helps, what to do.
+    /// What went wrong and, where something helps, what to do; in one line.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem with `subject`.
+    /// A problem with `subject`. What libraries say in several lines is told in one.
     pub fn new(subject: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { subject: subject.into(), message: message.into() }
+        let message = message.into();
+        let message = match message.contains(['\n', '\r']) {
+            true => {
+                let lines = message.split(['\n', '\r']).map(str::trim);
+                lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+            }
+            false => message,
+        };
+        Self { subject: subject.into(), message }
     }
 }

@@ -3,6 +3,7 @@
 use crate::files::filter::FilterError;
 use crate::files::place::PlaceError;
 use crate::format::FormatError;
+use crate::model::amount::size;
 use crate::repository::RepositoryError;
 use crate::state::StateError;
 use std::path::PathBuf;
@@ -19,9 +20,9 @@ pub enum RecoveryError {
     Place(#[from] PlaceError),
     /// It would not fit.
     #[error(
-        "{} has room for {free} bytes and the restore needs {needed}: make room, choose another target or fewer files; \
+        "{} has room for {}, and the restore needs {}: make room, choose another target or fewer files; \
          where the file system compresses, --ignore-free-space tries all the same",
-        .target.display()
+        .target.display(), size(*.free), size(*.needed)
     )]
     TooLittleRoom {
         /// The target.

@@ -12,6 +12,7 @@ use crate::format::names::{RecordKind, RecordName};
 use crate::format::pack::PackEntry;
 use crate::format::record::{Body, Checkpoint, Covered, Head, Record, Stream};
 use crate::format::squeeze::{squeeze, unsqueeze};
+use crate::model::amount::counted;
 use crate::model::id::ObjectId;
 use crate::progress::Problem;
 use crate::state::meta::{self, Meta};
@@ -73,7 +74,7 @@ impl Repository {
         introduced.extend(tail.iter().map(|pack| pack.object));
         let unproven = self.unproven_packs(&self.packs_of_run(&sending.run)?).await?;
         if !unproven.is_empty() {
-            let object = format!("{} packs of a checkpoint", unproven.len());
+            let object = format!("{} of a checkpoint", counted(unproven.len() as u64, "pack"));
             let symptom = "they do not lie there whole".to_owned();
             return Err(RepositoryError::NotStanding { object, symptom });
         }

@@ -35,15 +35,15 @@ pub enum RepositoryError {
     SeveralDescriptors(String),
     /// The password opens no slot.
     #[error(
-        "the encryption password is wrong for the repository at {0} (the server's own password was \
-         accepted)"
+        "the encryption password is wrong for the repository at {}{}", .0, beside_the_servers(.0)
     )]
     WrongPassword(String),
     /// The recovery key opens no slot.
     #[error(
-        "the recovery key is typed right and does not open the repository at {0}: it is of another repository, or it \
-         ended, because a newer kit was proven or `filbert kit --end` named it; take the newest kit, or the encryption \
-         password"
+        "the recovery key is typed right and does not open the repository at {}: it is of another repository, or it \
+         ended, because a newer kit was proven or `filbert kit --end` named it{}; take the newest kit, or the encryption \
+         password",
+         .0, beside_the_servers(.0)
     )]
     WrongRecoveryKey(String),
     /// A mistake in a recovery key.
@@ -136,5 +136,13 @@ impl From<WrapError> for RepositoryError {
             WrapError::Entropy(error) => error.into(),
             WrapError::Format(reason) => RepositoryError::damaged("a new key slot", reason),
         }
+    }
+}
+
+/// Which of the two passwords is not meant; a local folder has one only.
+fn beside_the_servers(address: &str) -> &'static str {
+    match address.contains("://") {
+        true => " (the server's own password was accepted)",
+        false => "",
     }
 }

@@ -8,6 +8,7 @@ use super::{Cancel, Repository, RepositoryError, decide};
 use crate::format::FormatError;
 use crate::format::names::{self, RecordName};
 use crate::format::record::{Body, Head, Record, Snapshot, object_id};
+use crate::model::amount::counted;
 use crate::model::entropy::random_bytes;
 use crate::model::id::{ObjectId, WriterId};
 use crate::state::journal::Pending;
@@ -176,7 +177,7 @@ impl Repository {
             let look = self.look().await?;
             if !look.missing.is_empty() {
                 self.mend_records(&look.missing).await?;
-                return Err(RepositoryError::HistoryGone(format!("{} records", look.missing.len())));
+                return Err(RepositoryError::HistoryGone(counted(look.missing.len() as u64, "record")));
             }
             if look.shows(name, size) || self.stands(&path, size).await? {
                 return Ok(());

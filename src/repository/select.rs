@@ -5,6 +5,7 @@ use super::{Repository, RepositoryError};
 use crate::format::record::SnapshotState;
 use crate::model::set::SetId;
 use crate::model::time::Timestamp;
+use std::collections::HashSet;
 
 /// A wish for one snapshot.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct Selected {
     pub snapshot: SnapshotInfo,
     /// Where it is not whole: the newest one before it that is, if there is one.
     pub last_whole: Option<SnapshotInfo>,
+    /// Other sets that have snapshots too, where nobody said which one is meant.
+    pub other_sets: usize,
 }
 
 impl Repository {
@@ -35,8 +38,19 @@ impl Repository {
     pub fn select(&self, selector: &Selector) -> Result<Selected, RepositoryError> {
         let all = self.snapshots()?;
         let snapshot = match &selector.id {
-            Some(id) => by_id(&all, id)?,
+            Some(id) => by_id(&all, id, selector)?,
             None => latest(&all, selector)?,
+        };
+        let other_sets = match (&selector.id, &selector.set) {
+            (None, None) => {
+                let meant = |set: &&SetId| {
+                    !SetId::is_own(&set.name)
+                        && selector.host.as_ref().is_none_or(|host| set.host == *host)
+                        && **set != snapshot.head.set
+                };
+                all.iter().map(|info| &info.head.set).filter(meant).collect::<HashSet<_>>().len()
+            }
+            _ => 0,
         };
         let whole = |info: &&SnapshotInfo| info.head.state == SnapshotState::Whole;
         let last_whole = if whole(&&snapshot) {
@@ -46,11 +60,11 @@ impl Repository {
             let before = |info: &&SnapshotInfo| info.time_ms <= snapshot.time_ms;
             all.iter().rev().filter(same_set).filter(before).find(whole).cloned()
         };
-        Ok(Selected { snapshot, last_whole })
+        Ok(Selected { snapshot, last_whole, other_sets })
     }
 }
 
-fn by_id(all: &[SnapshotInfo], id: &str) -> Result<SnapshotInfo, RepositoryError> {
+fn by_id(all: &[SnapshotInfo], id: &str, selector: &Selector) -> Result<SnapshotInfo, RepositoryError> {
     let wanted = id.to_ascii_lowercase();
     let found: Vec<_> = all.iter().filter(|info| info.id.to_string().starts_with(&wanted)).collect();
     let refuse = |text: String| Err(RepositoryError::Selection(text));
@@ -59,7 +73,7 @@ fn by_id(all: &[SnapshotInfo], id: &str) -> Result<SnapshotInfo, RepositoryError
             refuse("an empty snapshot id: give an id, its beginning, or `latest`".into())
         }
         [] => refuse(format!("no snapshot `{id}`: `filbert snapshots` lists those there are")),
-        [one] => Ok((*one).clone()),
+        [one] => expect_asked(one, selector).map(|()| (*one).clone()),
         several => {
             let mut ids: Vec<_> = several.iter().map(|info| info.id.to_string()[..12].to_owned()).collect();
             let count = ids.len();
@@ -67,6 +81,21 @@ fn by_id(all: &[SnapshotInfo], id: &str) -> Result<SnapshotInfo, RepositoryError
             refuse(format!("`{id}` begins {count} snapshots ({}): give more digits", ids.join(", ")))
         }
     }
+}
+
+/// An id says which snapshot; a set or host beside it must not be another one's.
+fn expect_asked(found: &SnapshotInfo, selector: &Selector) -> Result<(), RepositoryError> {
+    let SetId { host, name } = &found.head.set;
+    for (what, asked, is) in [("set", &selector.set, name), ("host", &selector.host, host)] {
+        if let Some(asked) = asked.as_ref().filter(|asked| *asked != is) {
+            return Err(RepositoryError::Selection(format!(
+                "snapshot {} is of set `{name}` of host `{host}`, not of {what} `{asked}`: leave --{what} out, or choose \
+                 with `latest`",
+                found.id.short()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn latest(all: &[SnapshotInfo], selector: &Selector) -> Result<SnapshotInfo, RepositoryError> {

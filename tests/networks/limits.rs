@@ -3,8 +3,8 @@
 
 use super::store_error;
 use crate::support::drive::{Drive, Machine, count, documents, free_account};
-use crate::support::tree;
-use filbert::emulator::Limits;
+use crate::support::{PASSWORD, tree};
+use filbert::emulator::{Canned, Effect, Fault, Limits};
 use filbert::guard;
 use filbert::model::time::Timestamp;
 use filbert::repository::writer::WriterOptions;
@@ -96,13 +96,14 @@ async fn a_password_that_was_really_changed_is_told_after_the_second_wait() {
     let machine = drive.machine("here");
     machine.init().await;
     machine.back_up(&source).await;
-    let machine = Machine { login: "another".to_owned(), ..machine };
+    // It is changed at the server.
+    drive.only(Fault::new(Effect::Answer(Canned::status(401))));
     drive.asked();
     let began = drive.clock_ms();
     let error = store_error(machine.try_back_up(&source).await);
     assert_eq!(error.kind, ErrorKind::Unauthorised, "{error}");
     assert!(error.to_string().contains("check user and password"), "{error}");
-    assert!(!error.to_string().contains("another"), "{error}");
+    assert!(!error.to_string().contains(PASSWORD), "{error}");
     // Three are a closed window, which is looked at twice.
     let asked = drive.asked();
     assert!((5..=7).contains(&asked.len()), "{}", asked.len());
@@ -115,11 +116,34 @@ async fn a_password_that_was_really_changed_is_told_after_the_second_wait() {
         .filter(|wait| wait.until.millis() - wait.at.millis() > 600_000)
         .collect();
     assert!((2..=4).contains(&long.len()), "{long:?}");
-    // The right one is right again at once.
-    let machine = Machine { login: crate::support::PASSWORD.to_owned(), ..machine };
-    let began = drive.clock_ms();
-    machine.back_up(&source).await;
-    assert!(drive.clock_ms() - began < 60_000);
+    // From then on it is a wrong one like any other.
+    let error = store_error(machine.try_back_up(&source).await);
+    assert_eq!((error.kind, drive.asked().len()), (ErrorKind::Unauthorised, 1), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_one_request_and_keeps_the_right_one_from_nothing() {
+    let (_dir, source) = documents(2, 3000);
+    for known in [true, false] {
+        let drive = Drive::new().await;
+        let machine = drive.machine("here");
+        machine.init().await;
+        machine.back_up(&source).await;
+        let machine = if known { machine } else { machine.without_state() };
+        let wrong = Machine { login: "mistyped".to_owned(), ..machine };
+        drive.asked();
+        let began = drive.clock_ms();
+        for _ in 0..6 {
+            let error = store_error(wrong.try_back_up(&source).await);
+            assert_eq!((error.kind, drive.asked().len()), (ErrorKind::Unauthorised, 1), "{known}: {error}");
+            assert!(error.to_string().contains("check user and password"), "{error}");
+            assert!(!error.to_string().contains("mistyped"), "{error}");
+        }
+        assert!(wrong.told.waits().is_empty(), "{:?}", wrong.told.waits());
+        let right = Machine { login: PASSWORD.to_owned(), ..wrong };
+        right.back_up(&source).await;
+        assert!(drive.clock_ms() - began < 60_000 && right.told.waits().is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +158,6 @@ async fn a_wrong_password_is_told_at_once_where_none_ever_worked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lone_refusals_are_tried_again_after_1_and_2_seconds() {
-    use filbert::emulator::{Canned, Effect, Fault};
     let (_dir, source) = documents(2, 3000);
     for (refusals, least_ms, most_ms) in [(1, 750, 1000), (2, 2250, 3000)] {
         for status in [503, 401] {

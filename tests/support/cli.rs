@@ -69,6 +69,11 @@ impl Cli {
         self.ran(self.command(arguments).output().unwrap())
     }
 
+    /// Calls the program with its output going somewhere else.
+    pub fn run_into(&self, arguments: &[&str], out: impl Into<Stdio>) -> Ran {
+        self.ran(self.command(arguments).stdout(out).output().unwrap())
+    }
+
     /// Calls the program, which must end with code 0.
     pub fn ok(&self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);

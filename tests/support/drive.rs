@@ -8,7 +8,7 @@ use filbert::backup::{BackupError, BackupOptions, BackupOutcome, BackupService};
 use filbert::check::{CheckOptions, CheckOutcome, CheckService, ReadData};
 use filbert::emulator::{Counts, Emulator, EmulatorOptions, Fault, Limits as Allowed, Seen, start};
 use filbert::format::slot::KdfCost;
-use filbert::guard::{Guard, GuardOptions, Limits, Profile, Purpose};
+use filbert::guard::{Credentials, Guard, GuardOptions, Limits, Profile, Purpose};
 use filbert::model::clock::{Clock, ManualClock, SystemClock};
 use filbert::model::entropy::SystemEntropy;
 use filbert::model::set::SetId;
@@ -212,6 +212,7 @@ impl Machine {
         *self.told.clock.lock().unwrap() = Some(self.clock.clone());
         let options = GuardOptions {
             purpose,
+            credentials: Credentials::new(USER, &self.login.as_str().into()),
             observer: self.told.clone(),
             ..GuardOptions::new("account", self.limits.clone(), self.clock.clone())
         };
@@ -222,9 +223,10 @@ impl Machine {
         };
         let store = WebdavStore::new(&options, self.clock.clone()).unwrap().guarded_by(guard.clone());
         let known = self.state.meta(Meta::Descriptor).unwrap().is_some();
-        let worked = known || guard.account().unwrap().0.worked();
+        let credentials_worked = guard.credentials_worked().unwrap();
+        let worked = known || credentials_worked;
         let options = RetryOptions {
-            credentials_worked: worked,
+            credentials_worked,
             patience: if worked { Duration::from_secs(10 * 60) } else { Duration::ZERO },
             max_throttle_wait: Duration::from_secs(24 * 3600),
             ..RetryOptions::default()

@@ -23,8 +23,8 @@ impl Compared {
     pub fn words(&self) -> String {
         match self.differences.len() as u64 {
             0 => format!(
-                "{} entries equal: names, kinds, modes, times, all {}",
-                self.entries,
+                "{} equal: names, kinds, modes, times, all {}",
+                counted(self.entries, "entry"),
                 size(self.bytes)
             ),
             count => counted(count, "DIFFERENCE"),

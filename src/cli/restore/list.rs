@@ -62,7 +62,7 @@ pub(in crate::cli) async fn run(session: &Session) -> Result<Exit, CliError> {
             target,
         ]
     });
-    let head = ["Restore", "Began", "State", "Snapshot", "Safety", "Target"];
+    let head = ["restore", "began", "state", "snapshot", "safety", "target"];
     table(&head, &[], &rows.collect::<Vec<_>>()).iter().for_each(|line| session.output.line(line));
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 //! Copies a database that is in use through SQLite's online backup, reading as any other program
 //! does that has it open.
 
-use super::{Beside, CopyError, aside, check, uri};
+use super::{Beside, CopyError, aside, check, uri, wal};
 use crate::files::read::{FileReader, ReadError};
 use crate::model::cancel::Cancel;
 use rusqlite::backup::{Backup, StepResult};
@@ -59,6 +59,9 @@ impl Copier {
         let folder = folder.map_err(failed)?;
         let copy = folder.path().join("database");
         let has_wal = beside.is_some_and(Beside::has_wal);
+        if has_wal && let Some(found) = wal::find_break(path, &self.cancel)? {
+            return Err(CopyError::Damaged(found.to_string()));
+        }
         self.copy_to(&copy, path, found, has_wal)?;
         // SQLite opened it by its path.
         let identity = |found: &Metadata| (found.dev(), found.ino());

@@ -1,6 +1,7 @@
 //! Why a database could not be copied.
 
 use crate::files::read::ReadError;
+use crate::model::amount::size;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub enum CopyError {
     #[error("it is damaged: {0}")]
     Damaged(String),
     /// The copy does not fit.
-    #[error("its copy takes {needed} bytes, and {} has room for {free}", .folder.display())]
+    #[error("its copy takes {}, and {} has room for {}", size(*.needed), .folder.display(), size(*.free))]
     NoRoom {
         /// Where copies are made.
         folder: PathBuf,

@@ -7,6 +7,7 @@ mod beside;
 mod check;
 mod copy;
 mod error;
+mod wal;
 
 pub use beside::Beside;
 pub use copy::Copier;

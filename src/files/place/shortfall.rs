@@ -1,5 +1,6 @@
 //! What a target cannot take of metadata, gathered so that it is told once and not for each file.
 
+use crate::model::amount::counted;
 use crate::model::path::display_bytes;
 use crate::progress::Problem;
 use std::fmt;
@@ -47,7 +48,8 @@ impl fmt::Display for Shortfall {
             ShortfallKind::Xattrs => ("extended attributes", ""),
             ShortfallKind::Mtime => ("the time of the last change", ""),
         };
-        write!(f, "{what} of {} entries could not be set ({}){help}", self.entries, self.reason)
+        let entries = counted(self.entries, "entry");
+        write!(f, "{what} of {entries} could not be set ({}){help}", self.reason)
     }
 }
 

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 const START: Moment = Moment { wall_ms: 1_800_000_000_000, boot: 1, ms: 6_300_000 };
-const PLAIN: Ask = Ask { purpose: Purpose::Other, up: 0, fetches: false };
+const RIGHT: Login = Login(1);
+const OTHER: Login = Login(2);
+const PLAIN: Ask = Ask { purpose: Purpose::Other, login: RIGHT, up: 0, fetches: false };
 
 fn after(ms: i64) -> Moment {
     Moment { wall_ms: START.wall_ms + ms, boot: START.boot, ms: START.ms + ms }
@@ -26,7 +28,20 @@ fn enter(account: &mut Account, now: Moment, limits: &Limits, ask: Ask) -> Admis
 
 fn end(account: &mut Account, now: Moment, limits: &Limits, pass: u64, verdict: Verdict) -> Option<i64> {
     account.bring_to(now, limits);
-    account.leave(now, limits, Ended { pass, up: 0, down: 0, verdict }, 0.0)
+    account.leave(now, limits, Ended { pass, login: RIGHT, up: 0, down: 0, verdict }, 0.0)
+}
+
+/// A request with other credentials that is let pass and answered at once.
+fn one_of(
+    login: Login,
+    account: &mut Account,
+    now: Moment,
+    limits: &Limits,
+    verdict: Verdict,
+) -> Option<i64> {
+    let entered = enter(account, now, limits, Ask { login, ..PLAIN });
+    let Admission::Go(pass) = entered else { panic!("{entered:?}") };
+    account.leave(now, limits, Ended { pass, login, up: 0, down: 0, verdict }, 0.0)
 }
 
 /// A request that is let pass and answered at once.
@@ -127,7 +142,7 @@ fn a_password_that_worked_is_wrong_after_five_refusals_and_two_waits() {
     assert!(one(&mut account, START, &limits, Verdict::Denied).is_some());
     assert!(one(&mut account, after(900_500), &limits, Verdict::Denied).is_some());
     assert_eq!(one(&mut account, after(2 * 900_500), &limits, Verdict::Denied), None);
-    assert!(!account.worked());
+    assert!(!account.knows(RIGHT));
 }
 
 #[test]
@@ -145,9 +160,82 @@ fn refusals_of_requests_that_were_on_their_way_do_not_make_a_password_wrong() {
     assert_eq!(end(&mut account, START, &limits, second, Verdict::Denied), None);
     assert!(one(&mut account, START, &limits, Verdict::Denied).is_some(), "three in a row");
     assert!(one(&mut account, after(900_500), &limits, Verdict::Denied).is_some());
-    assert!(account.worked());
+    assert!(account.knows(RIGHT));
     one(&mut account, after(2 * 900_500), &limits, Verdict::Accepted);
-    assert!(account.worked() && account.closed_until().is_none());
+    assert!(account.knows(RIGHT) && account.closed_until().is_none());
+}
+
+#[test]
+fn a_wrong_password_is_wrong_at_once_and_keeps_nobody_waiting() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    one(&mut account, START, &limits, Verdict::Accepted);
+    for _ in 0..20 {
+        assert_eq!(one_of(OTHER, &mut account, START, &limits, Verdict::Denied), None);
+        assert!(!account.knows(OTHER) && account.knows(RIGHT));
+    }
+    assert!(matches!(enter(&mut account, START, &limits, PLAIN), Admission::Go(_)));
+}
+
+#[test]
+fn a_wrong_password_waits_for_a_closed_window_and_opens_none() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    one(&mut account, START, &limits, Verdict::Accepted);
+    one(&mut account, START, &limits, Verdict::Throttled(None));
+    let other = Ask { login: OTHER, ..PLAIN };
+    let closed = enter(&mut account, after(1000), &limits, other);
+    assert!(matches!(closed, Admission::Wait { why: Wait::Closed, .. }), "{closed:?}");
+    // It looked, and learnt nothing: the next one looks at once, and is the only one.
+    let opens = after(900_500);
+    assert_eq!(one_of(OTHER, &mut account, opens, &limits, Verdict::Denied), None);
+    let look = go(&mut account, opens, &limits);
+    assert!(matches!(enter(&mut account, opens, &limits, other), Admission::Wait { why: Wait::Look, .. }));
+    assert!(end(&mut account, opens, &limits, look, Verdict::Refused).is_some(), "it is still closed");
+}
+
+#[test]
+fn a_new_password_does_not_wait_for_the_refusals_of_the_old_one() {
+    let (mut account, limits) = (Account::default(), limits(600, 1800));
+    one(&mut account, START, &limits, Verdict::Accepted);
+    for _ in 0..3 {
+        one(&mut account, START, &limits, Verdict::Denied);
+    }
+    let old = enter(&mut account, after(1000), &limits, PLAIN);
+    assert!(matches!(old, Admission::Wait { why: Wait::Denied, .. }), "{old:?}");
+    // A mistyped one changes nothing.
+    one_of(Login(3), &mut account, after(1000), &limits, Verdict::Denied);
+    assert_eq!(enter(&mut account, after(1000), &limits, PLAIN), old);
+    one_of(OTHER, &mut account, after(1000), &limits, Verdict::Accepted);
+    assert!(account.knows(OTHER));
+    // The old one is tried twice more in all.
+    assert_eq!(one(&mut account, after(2000), &limits, Verdict::Denied), None);
+    one_of(OTHER, &mut account, after(2000), &limits, Verdict::Accepted);
+    assert_eq!(one(&mut account, after(2000), &limits, Verdict::Denied), None);
+    assert!(!account.knows(RIGHT) && account.knows(OTHER));
+}
+
+#[test]
+fn an_account_that_refuses_all_that_worked_is_left_alone() {
+    let limits = limits(600, 1800);
+    let closes = |verdicts: [(Login, Verdict); 3]| {
+        let mut account = Account::default();
+        for login in [RIGHT, OTHER] {
+            one_of(login, &mut account, START, &limits, Verdict::Accepted);
+        }
+        for (login, verdict) in verdicts {
+            one_of(login, &mut account, START, &limits, verdict);
+        }
+        [RIGHT, OTHER, Login(3)].map(|login| {
+            matches!(
+                enter(&mut account.clone(), START, &limits, Ask { login, ..PLAIN }),
+                Admission::Wait { .. }
+            )
+        })
+    };
+    let (denied, refused) = (Verdict::Denied, Verdict::Refused);
+    assert_eq!(closes([(RIGHT, denied), (RIGHT, denied), (RIGHT, denied)]), [true, false, false]);
+    assert_eq!(closes([(OTHER, denied), (RIGHT, denied), (RIGHT, denied)]), [true; 3]);
+    assert_eq!(closes([(RIGHT, refused), (RIGHT, refused), (RIGHT, denied)]), [true; 3]);
+    assert_eq!(closes([(RIGHT, refused), (RIGHT, denied), (RIGHT, refused)]), [true; 3]);
 }
 
 #[test]
@@ -162,10 +250,10 @@ fn a_month_that_is_used_up_ends_at_its_turn() {
     );
     assert!(matches!(enter(&mut account, START, &limits, PLAIN), Admission::Go(_)));
     // What was refused was not sent.
-    let ended = Ended { pass: 1, up: 600, down: 0, verdict: Verdict::Throttled(Some(1000)) };
+    let ended = Ended { pass: 1, login: RIGHT, up: 600, down: 0, verdict: Verdict::Throttled(Some(1000)) };
     account.leave(START, &limits, ended, 0.0);
     assert_eq!(account.month(START), (0, 0));
-    let ended = Ended { pass: 2, up: 0, down: 1000, verdict: Verdict::Accepted };
+    let ended = Ended { pass: 2, login: RIGHT, up: 0, down: 1000, verdict: Verdict::Accepted };
     account.leave(START, &limits, ended, 0.0);
     let get = Ask { fetches: true, ..PLAIN };
     assert!(matches!(enter(&mut account, START, &limits, get), Admission::UsedUp { uploads: false, .. }));
@@ -213,7 +301,7 @@ fn a_ledger_of_nonsense_does_not_block_for_ever() {
         used: vec![(far, u32::MAX), (far, u32::MAX)],
         flying: vec![(1, far); 20],
         not_before_ms: far,
-        closed: Some(Closed { until_ms: far, looking: false }),
+        closed: Some(Closed { until_ms: far, looking: false, of: None }),
         refused_at: u64::MAX,
         no_uploads_until_wall_ms: far,
         ..Account::default()
@@ -358,8 +446,8 @@ fn what_anybody_is_answered_proves_no_password() {
     let (mut account, limits) = (Account::default(), limits(600, 1800));
     for verdict in [Verdict::Answered, Verdict::Neutral, Verdict::Denied] {
         one(&mut account, START, &limits, verdict);
-        assert!(!account.worked(), "{verdict:?}");
+        assert!(!account.knows(RIGHT), "{verdict:?}");
     }
     one(&mut account, START, &limits, Verdict::Accepted);
-    assert!(account.worked());
+    assert!(account.knows(RIGHT));
 }
