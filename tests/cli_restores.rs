@@ -2,7 +2,7 @@
 
 mod support;
 
-use filbert::emulator::{Effect, Fault, Limits};
+use filbert::emulator::{Canned, Effect, Fault, Limits};
 use filbert::progress::Silent;
 use filbert::recovery::{Destination, RestoreSessions, RestoreWish};
 use filbert::server::Journal;
@@ -117,6 +117,43 @@ async fn a_killed_restore_fetches_nearly_nothing_again() {
     assert!(in_all > undisturbed / 10 * 9, "the server counts what it sends");
     assert_same(&source, &cli.home.path().join("out"));
     assert_eq!(landings(&cli), Vec::<PathBuf>::new(), "nothing of it stays beside the state");
+}
+
+/// The second pack breaks off in its middle, and then the drive refuses everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_the_network_ended_goes_on_with_what_it_has() {
+    let drive = support::nutstore::start(Limits::none()).await;
+    let received = || drive.emulator.counts().bytes_down;
+    let cli = Cli::new(format!("{}repo", drive.emulator.url()));
+    let source = cli.folder("docs");
+    fs::write(source.join("large.bin"), noise(10, 40 << 20)).unwrap();
+    cli.ok(&["init"]);
+    cli.ok(&["backup", "docs", "--set", "docs", "--pack-size", "16MiB"]);
+    let before = received();
+    cli.ok(&["restore", "latest", "--target", "undisturbed"]);
+    let undisturbed = received() - before;
+
+    let packs = |effect| Fault::new(effect).on("GET").containing("/packs/");
+    drive.emulator.faults().add(packs(Effect::CutAnswer).nth(2));
+    let refused = Effect::Answer(Canned::status(403));
+    drive.emulator.faults().add(packs(refused.clone()).nth(3));
+    drive.emulator.faults().add(packs(refused).nth(4));
+    let before = received();
+    let ended = cli.run(&["restore", "latest", "--target", "out"]);
+    assert!(ended.code == Some(1) && ended.err.contains("restore --resume"), "{}", ended.err);
+    let out = cli.home.path().join("out");
+    assert_eq!(unfinished(&out), 1, "what was fetched is kept");
+    assert!(landings(&cli).iter().any(|path| path.is_file()), "so is half of the second pack");
+
+    drive.emulator.faults().clear();
+    let broken_off = restores(&cli).pop().unwrap();
+    assert_eq!(broken_off["state"], "failed");
+    let resume = ["restore", "--resume", broken_off["session"].as_str().unwrap(), "--verify"];
+    let resumed = cli.summary(&resume);
+    assert_eq!(resumed["verified"]["passed"], 1);
+    assert_same(&source, &out);
+    let in_all = received() - before;
+    assert!(in_all <= undisturbed / 20 * 21, "{in_all} bytes, undisturbed {undisturbed}");
 }
 
 /// Folders in which packs come down, and what lies in them.
