@@ -1,9 +1,11 @@
 //! Values as people and programs read them: times, sizes, tables, counts of requests.
 
 use crate::format::record::snapshot::Missing;
+use crate::model::time::Timestamp;
+pub(super) use crate::model::words::counted;
 use crate::store::TrafficCount;
 use bytesize::ByteSize;
-use chrono::{DateTime, Local, SecondsFormat};
+use chrono::{DateTime, Local};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -17,20 +19,12 @@ pub(super) fn local_time(millis: i64) -> String {
 
 /// RFC 3339 in UTC to the millisecond: `--at` with it finds what happened then.
 pub(super) fn rfc3339(millis: i64) -> String {
-    DateTime::from_timestamp_millis(millis).map_or_else(
-        || format!("@{}", millis.div_euclid(1000)),
-        |time| time.to_rfc3339_opts(SecondsFormat::Millis, true),
-    )
+    Timestamp::from_millis(millis).rfc3339_millis()
 }
 
 /// Bytes, humane.
 pub(super) fn size(bytes: u64) -> String {
     ByteSize(bytes).to_string()
-}
-
-/// `1 file`, `2 files`.
-pub(super) fn counted(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// `4 requests (2 PUT, 2 PROPFIND)`.

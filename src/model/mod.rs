@@ -10,3 +10,4 @@ pub mod plan;
 pub mod secret;
 pub mod set;
 pub mod time;
+pub mod words;
