@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// All plans of a machine, by name.
 pub type Plans = BTreeMap<String, RecoveryPlan>;
+
+/// A command that proves a step is given so long where the step does not say how long.
+pub const PROVE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// One plan, as it is written in the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +54,15 @@ pub struct PlanStep {
     /// Not what matches one of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// Replace what is in the way in the target and differs. In place that is so always.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite: bool,
     /// A shell command that ends with 0 if what came back is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prove: Option<String>,
+    /// How long the command may take, such as `10m`; [`PROVE_TIMEOUT`] where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time_limit")]
+    pub prove_timeout: Option<Duration>,
     /// What follows where this step fails.
     #[serde(default)]
     pub on_failure: OnFailure,
@@ -73,6 +83,33 @@ fn yes() -> bool {
     true
 }
 
+/// A length of time as people write it.
+mod time_limit {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(
+        limit: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match limit {
+            Some(limit) => serializer.collect_str(&humantime::format_duration(*limit)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let limit = humantime::parse_duration(text.trim()).ok().filter(|limit| !limit.is_zero());
+        let wrong =
+            || D::Error::custom("`prove_timeout` is no length of time: write one such as 90s, 10m or 2h");
+        limit.map(Some).ok_or_else(wrong)
+    }
+}
+
 /// A plan that cannot be carried out as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -82,6 +119,37 @@ pub enum PlanError {
     Unknown {
         /// As it was asked for.
         name: String,
+    },
+    /// A step names a plan that there is not.
+    #[error(
+        "step {step} of the plan `{plan}` names the plan `{name}`, which there is not: mend the name, describe it \
+         ([[plans.{name}.steps]]), or take the step out"
+    )]
+    UnknownInStep {
+        /// The plan.
+        plan: String,
+        /// The step, counted from 1.
+        step: usize,
+        /// As it is named there.
+        name: String,
+    },
+    /// It is not in the form of a plan.
+    #[error("the plan `{name}` (line {line}) cannot be read: {reason}")]
+    Form {
+        /// The plan.
+        name: String,
+        /// Where it begins, counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A plan that names one that is wrong.
+    #[error("the plan `{name}` needs one that is wrong: {reason}")]
+    Inner {
+        /// The plan.
+        name: String,
+        /// What is wrong with the other.
+        reason: String,
     },
     /// Plans that name each other in a circle.
     #[error("the plan `{name}` comes back to itself: {way}; take one of these steps out")]
@@ -114,9 +182,48 @@ pub enum PlanError {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn steps_of(plans: &Plans, name: &str) -> Result<Vec<PlanStep>, PlanError> {
+    if !plans.contains_key(name) {
+        return Err(PlanError::Unknown { name: name.to_owned() });
+    }
     let mut steps = Vec::new();
     gather(plans, name, &mut Vec::new(), &mut steps)?;
     Ok(steps)
+}
+
+/// The plans of a settings file: those that can be carried out, and what is wrong with the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WrittenPlans {
+    /// They name no others but each other.
+    pub good: Plans,
+    /// By name.
+    pub bad: BTreeMap<String, PlanError>,
+}
+
+impl WrittenPlans {
+    /// Sorts plans out. `bad` are those that have not even the form of one.
+    pub fn sort_out(plans: Plans, mut bad: BTreeMap<String, PlanError>) -> Self {
+        let judged: Vec<_> = plans.keys().map(|name| (name.clone(), steps_of(&plans, name).err())).collect();
+        for (name, error) in judged {
+            let Some(error) = error else { continue };
+            let error = match &error {
+                PlanError::UnknownInStep { name: inner, .. } => match bad.get(inner) {
+                    Some(form @ PlanError::Form { .. }) => {
+                        PlanError::Inner { name: name.clone(), reason: form.to_string() }
+                    }
+                    _ => error,
+                },
+                _ => error,
+            };
+            bad.insert(name, error);
+        }
+        let good = plans.into_iter().filter(|(name, _)| !bad.contains_key(name)).collect();
+        Self { good, bad }
+    }
+
+    /// Whether nothing is written, neither good nor bad.
+    pub fn is_empty(&self) -> bool {
+        self.good.is_empty() && self.bad.is_empty()
+    }
 }
 
 /// Looks through all plans.
@@ -147,6 +254,10 @@ fn gather(
             return Err(PlanError::Step { plan: name.to_owned(), step: number + 1, problem });
         }
         match &step.plan {
+            Some(inner) if !plans.contains_key(inner) => {
+                let (plan, name) = (name.to_owned(), inner.clone());
+                return Err(PlanError::UnknownInStep { plan, step: number + 1, name });
+            }
             Some(inner) => gather(plans, inner, way, steps)?,
             None => steps.push(step.clone()),
         }
@@ -156,13 +267,19 @@ fn gather(
 }
 
 impl PlanStep {
+    /// Whether it brings back a part of the set only.
+    pub fn is_part(&self) -> bool {
+        !self.include.is_empty() || !self.exclude.is_empty()
+    }
+
     fn problem(&self) -> Option<&'static str> {
         let is_more = self.host.is_some()
             || self.target.is_some()
             || self.map.is_some()
+            || self.overwrite
             || self.prove.is_some()
-            || !self.include.is_empty()
-            || !self.exclude.is_empty();
+            || self.prove_timeout.is_some()
+            || self.is_part();
         let maps = self.map.iter().flatten();
         let is_relative =
             self.target.iter().chain(maps.flat_map(|(from, to)| [from, to])).any(|path| path.is_relative());
@@ -175,6 +292,9 @@ impl PlanStep {
                 "does not say where to: write `target = \"/FOLDER\"`, or `map = {}` for where it came from",
             ),
             (_, _, Some(_), Some(_)) => Some("has a target and a map: only one of them can be meant"),
+            _ if self.prove_timeout.is_some() && self.prove.is_none() => {
+                Some("has a prove_timeout and nothing to prove it: write `prove = \"COMMAND\"`")
+            }
             _ if is_relative => {
                 Some("has a path that does not begin with /: nobody knows where it will be run")
             }
@@ -222,6 +342,42 @@ mod tests {
         assert!(matches!(steps_of(&own, "a"), Err(PlanError::Loop { .. })));
         assert!(matches!(steps_of(&own, "x"), Err(PlanError::Unknown { .. })));
         assert!(matches!(steps_of(&plans([("a", vec![])]), "a"), Err(PlanError::Empty { .. })));
+        let typo = plans([("a", vec![set("s"), inner("bse")])]);
+        let error = steps_of(&typo, "a").unwrap_err().to_string();
+        assert!(error.contains("step 2 of the plan `a`") && error.contains("`bse`"), "{error}");
+    }
+
+    #[test]
+    fn bad_plans_take_those_with_them_that_need_them_and_no_others() {
+        let written = plans([
+            ("good", vec![inner("base")]),
+            ("base", vec![set("s")]),
+            ("loop", vec![inner("loop")]),
+            ("all", vec![inner("loop"), set("s")]),
+            ("needs", vec![inner("form")]),
+        ]);
+        let form = PlanError::Form { name: "form".into(), line: 3, reason: "no steps".into() };
+        let sorted = WrittenPlans::sort_out(written, [("form".to_owned(), form)].into());
+        assert_eq!(sorted.good.keys().collect::<Vec<_>>(), ["base", "good"]);
+        check_plans(&sorted.good).unwrap();
+        assert_eq!(sorted.bad.keys().collect::<Vec<_>>(), ["all", "form", "loop", "needs"]);
+        assert!(sorted.bad["needs"].to_string().contains("no steps"), "{:?}", sorted.bad);
+    }
+
+    #[test]
+    fn the_time_of_a_command_is_written_as_people_write_it() {
+        let step = PlanStep { prove: Some("x".into()), ..set("a") };
+        let limited = PlanStep { prove_timeout: Some(Duration::from_secs(90)), ..step.clone() };
+        let json = serde_json::to_string(&limited).unwrap();
+        assert!(json.contains(r#""prove_timeout":"1m 30s""#), "{json}");
+        assert_eq!(serde_json::from_str::<PlanStep>(&json).unwrap(), limited);
+        let without = serde_json::to_string(&step).unwrap();
+        assert_eq!(serde_json::from_str::<PlanStep>(&without).unwrap(), step);
+        for wrong in ["soon", "0s", "-1s"] {
+            let json = json.replace("1m 30s", wrong);
+            let error = serde_json::from_str::<PlanStep>(&json).unwrap_err().to_string();
+            assert!(error.contains("such as 90s"), "{error}");
+        }
     }
 
     #[test]
@@ -234,6 +390,8 @@ mod tests {
             PlanStep { target: Some("relative".into()), ..set("a") },
             PlanStep { plan: Some("p".into()), ..set("a") },
             PlanStep { prove: Some("true".into()), ..inner("p") },
+            PlanStep { overwrite: true, ..inner("p") },
+            PlanStep { prove_timeout: Some(PROVE_TIMEOUT), ..set("a") },
         ];
         for step in wrong {
             assert!(step.problem().is_some(), "{step:?}");
