@@ -420,7 +420,10 @@ fn times_tell_restoring_and_proving_apart_and_a_command_has_a_limit() {
     assert_eq!(late.code, Some(3), "{}", late.err);
     let report = json(&late);
     let message = report["steps"][0]["problems"][0]["message"].as_str().unwrap();
-    assert!(message.contains("longer than 0.3 s") && message.contains("begun"), "{message}");
+    assert!(
+        message.contains("`prove_timeout`") && message.contains("after 0.3 s") && message.contains("begun"),
+        "{message}"
+    );
     assert_eq!(report["recovery_ms"], Value::Null);
     let told = cli.run(&["dr", "run", "p"]);
     assert!(told.out.contains("recovery time: not recovered"), "{}", told.out);

@@ -32,9 +32,11 @@ enum End {
 impl Commands for Shell {
     fn run<'c>(&'c self, command: &'c str, setting: Setting, input: Vec<u8>) -> BoxFuture<'c, Ran> {
         async move {
-            ran(command, setting, input)
-                .await
-                .unwrap_or_else(|error| Ran { passed: false, output: format!("cannot be run: {error}") })
+            ran(command, setting, input).await.unwrap_or_else(|error| Ran {
+                passed: false,
+                took_too_long: false,
+                output: format!("cannot be run: {error}"),
+            })
         }
         .boxed()
     }
@@ -73,12 +75,13 @@ async fn ran(command: &str, setting: Setting, input: Vec<u8>) -> std::io::Result
         },
         End::TookTooLong => {
             let limit = duration(u64::try_from(setting.time_limit.as_millis()).unwrap_or(u64::MAX));
-            format!("it was ended, for it took longer than {limit} (prove_timeout says how long it may)\n")
+            format!("it was ended after {limit}\n")
         }
         End::Stopped => "it was stopped\n".to_owned(),
     };
     let passed = matches!(end, End::Ended(status) if status.success());
-    Ok(Ran { passed, output: format!("{how}{}", lines.trim_end()) })
+    let took_too_long = matches!(end, End::TookTooLong);
+    Ok(Ran { passed, took_too_long, output: format!("{how}{}", lines.trim_end()) })
 }
 
 /// Asks a command and all that it started to end, and kills what does not.

@@ -3,7 +3,7 @@
 use crate::cli::render::{counted, local_time, size, table};
 use crate::cli::session::Session;
 use crate::disaster::plans::{
-    DrillKind, DrillReport, PacksLooked, RecoveryTime, StepState, ToldReport, duration, notes, recovery_words,
+    DrillKind, DrillReport, RecoveryTime, StepState, ToldReport, duration, notes, packs_words, recovery_words,
 };
 use crate::model::path::display_bytes;
 use crate::model::plan::{OnFailure, PlanStep, RecoveryPlan};
@@ -47,24 +47,12 @@ pub(super) fn report(session: &Session, report: &DrillReport) {
         told.push(format!("proven: {}", counted(report.proven(), "thing")));
     }
     if let Some(looked) = report.looked {
-        told.push(packs_words(looked));
+        told.push(format!("packs: {}", packs_words(looked)));
     }
     told.iter().for_each(|line| output.summary(line));
     if report.kind == DrillKind::Run && !report.is_good() {
         output.note(&way_on(&report.plan));
     }
-}
-
-fn packs_words(looked: PacksLooked) -> String {
-    let cost = match looked.requests {
-        0 => String::new(),
-        requests => format!(" with {}", counted(requests, "request")),
-    };
-    let found = match looked.lacking {
-        0 => "all there".to_owned(),
-        lacking => format!("{lacking} missing or cut"),
-    };
-    format!("packs: {} looked for{cost}, {found}", looked.packs)
 }
 
 /// How a run that is not at its end goes on.

@@ -1,11 +1,11 @@
 //! A report as a page: one file without scripts and without anything to be fetched.
 
 use super::report::{DrillKind, DrillReport, RecoveryTime, StepReport, StepState};
+use super::words::{duration, notes, packs_words, recovery_words};
 use crate::disaster::escaped;
 use crate::model::path::display_bytes;
 use crate::model::time::Timestamp;
 use crate::model::words::counted;
-use bytesize::ByteSize;
 
 const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -56,6 +56,9 @@ pub fn page(report: &DrillReport) -> String {
     }
     if let Some(age) = report.data_age_ms() {
         fact("age of the data", duration(age.unsigned_abs()));
+    }
+    if let Some(looked) = report.looked {
+        fact("packs", packs_words(looked));
     }
     fact("proven", report.proven().to_string());
     fact("id", report.id.clone());
@@ -126,61 +129,6 @@ fn state_of(state: StepState) -> (&'static str, &'static str) {
         StepState::Begun => ("bad", "broken off"),
         StepState::Good => ("good", "good"),
         StepState::Failed => ("bad", "failed"),
-    }
-}
-
-/// What is to be known of a step beside its numbers: the restore, the way back, what was not proven.
-pub fn notes(step: &StepReport) -> Vec<String> {
-    let mut notes = Vec::new();
-    match (&step.session, &step.safety_snapshot) {
-        (Some(session), Some(safety)) => {
-            let safety: String = safety.chars().take(8).collect();
-            notes.push(format!(
-                "restore {session}; what was there before is in the safety snapshot {safety}, and \
-                 `filbert rollback {session}` brings it back"
-            ));
-        }
-        (Some(session), None) => notes.push(format!("restore {session}")),
-        (None, _) => {}
-    }
-    if let Some(reason) = &step.not_proven {
-        notes.push(format!("not proven: {reason}, so the command was not run"));
-    }
-    notes
-}
-
-/// The recovery time, and what it is known from.
-pub fn recovery_words(report: &DrillReport) -> String {
-    let (tried, all) = report.basis();
-    let basis = || {
-        let of_bytes = format!("{} of {}", ByteSize(tried.bytes), ByteSize(all.bytes));
-        format!("{} of {}, {of_bytes}", tried.files, counted(all.files, "file"))
-    };
-    match report.recovery_time() {
-        RecoveryTime::Measured(time) => {
-            let (restoring, proving) = report.times_ms();
-            let told = |what, time| format!("{what} {}", duration(time));
-            let (restoring, proving) = (told("restoring", restoring), told("proving", proving));
-            format!("{} ({restoring}, {proving})", duration(time))
-        }
-        RecoveryTime::Estimated(time) => format!(
-            "about {}, an estimate from {}; commands that prove steps are not in it",
-            duration(time),
-            basis()
-        ),
-        RecoveryTime::Unknown => format!("unknown: the sample ({}) is too small to tell", basis()),
-        RecoveryTime::NotRecovered => "not recovered".to_owned(),
-        RecoveryTime::Untried => "not tried".to_owned(),
-    }
-}
-
-/// A length of time in ms, for people.
-pub fn duration(ms: u64) -> String {
-    match ms / 1000 {
-        0..120 => format!("{:.1} s", ms as f64 / 1000.0),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }
 

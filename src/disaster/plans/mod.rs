@@ -13,9 +13,10 @@ mod steps;
 mod store;
 mod test;
 mod told;
+mod words;
 
 pub use error::PlansError;
-pub use html::{duration, notes, page, recovery_words};
+pub use html::page;
 pub use proof::{Commands, Ran, Setting};
 pub use rehearse::Rehearsal;
 pub use report::{DrillKind, DrillReport, PacksLooked, Proof, RecoveryTime, Sampled, StepReport, StepState};
@@ -23,6 +24,7 @@ pub use sample::Sample;
 pub use scratch::Scratch;
 pub use store::{StoredPlans, keep_plans, stored_plans};
 pub use told::ToldReport;
+pub use words::{duration, notes, packs_words, recovery_words};
 
 use crate::model::plan::{PlanError, Plans, RecoveryPlan};
 use crate::model::time::Timestamp;

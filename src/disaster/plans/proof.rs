@@ -32,6 +32,8 @@ pub struct Setting {
 pub struct Ran {
     /// Whether it ended with 0.
     pub passed: bool,
+    /// Whether it was ended for the time that it took.
+    pub took_too_long: bool,
     /// The end of what it wrote, fit for a report; before that why it was ended or could not be run.
     pub output: String,
 }
@@ -67,13 +69,17 @@ impl PlanService {
         let time_limit = prepared.step.prove_timeout.unwrap_or(PROVE_TIMEOUT);
         let setting = Setting { folder, variables, time_limit, cancel: self.cancel.clone() };
         let began = self.repository.clock().now().millis();
-        let Ran { passed, output } = self.commands.run(command, setting, Vec::new()).await;
+        let Ran { passed, took_too_long, output } = self.commands.run(command, setting, Vec::new()).await;
         report.prove_ms += self.since(began);
         if !passed && self.cancel.is_cancelled() {
             return Err(RepositoryError::Cancelled.into());
         }
+        let failed = match took_too_long {
+            true => "took too long (`prove_timeout` in the step gives it more time)",
+            false => "failed",
+        };
         if !passed {
-            report.fail(&prepared.set, format!("the command that proves it failed: {output}"));
+            report.fail(&prepared.set, format!("the command that proves it {failed}: {output}"));
         }
         report.proof = Some(Proof { command: command.clone(), passed, output });
         Ok(passed)

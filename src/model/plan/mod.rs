@@ -1,5 +1,10 @@
 //! Disaster-recovery plans: which sets come back, in which order, to where, and what proves it.
 
+mod time_limit;
+mod written;
+
+pub use written::WrittenPlans;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -83,33 +88,6 @@ fn yes() -> bool {
     true
 }
 
-/// A length of time as people write it.
-mod time_limit {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
-
-    pub(super) fn serialize<S: Serializer>(
-        limit: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match limit {
-            Some(limit) => serializer.collect_str(&humantime::format_duration(*limit)),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let limit = humantime::parse_duration(text.trim()).ok().filter(|limit| !limit.is_zero());
-        let wrong =
-            || D::Error::custom("`prove_timeout` is no length of time: write one such as 90s, 10m or 2h");
-        limit.map(Some).ok_or_else(wrong)
-    }
-}
-
 /// A plan that cannot be carried out as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -188,42 +166,6 @@ pub fn steps_of(plans: &Plans, name: &str) -> Result<Vec<PlanStep>, PlanError> {
     let mut steps = Vec::new();
     gather(plans, name, &mut Vec::new(), &mut steps)?;
     Ok(steps)
-}
-
-/// The plans of a settings file: those that can be carried out, and what is wrong with the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WrittenPlans {
-    /// They name no others but each other.
-    pub good: Plans,
-    /// By name.
-    pub bad: BTreeMap<String, PlanError>,
-}
-
-impl WrittenPlans {
-    /// Sorts plans out. `bad` are those that have not even the form of one.
-    pub fn sort_out(plans: Plans, mut bad: BTreeMap<String, PlanError>) -> Self {
-        let judged: Vec<_> = plans.keys().map(|name| (name.clone(), steps_of(&plans, name).err())).collect();
-        for (name, error) in judged {
-            let Some(error) = error else { continue };
-            let error = match &error {
-                PlanError::UnknownInStep { name: inner, .. } => match bad.get(inner) {
-                    Some(form @ PlanError::Form { .. }) => {
-                        PlanError::Inner { name: name.clone(), reason: form.to_string() }
-                    }
-                    _ => error,
-                },
-                _ => error,
-            };
-            bad.insert(name, error);
-        }
-        let good = plans.into_iter().filter(|(name, _)| !bad.contains_key(name)).collect();
-        Self { good, bad }
-    }
-
-    /// Whether nothing is written, neither good nor bad.
-    pub fn is_empty(&self) -> bool {
-        self.good.is_empty() && self.bad.is_empty()
-    }
 }
 
 /// Looks through all plans.
@@ -345,39 +287,6 @@ mod tests {
         let typo = plans([("a", vec![set("s"), inner("bse")])]);
         let error = steps_of(&typo, "a").unwrap_err().to_string();
         assert!(error.contains("step 2 of the plan `a`") && error.contains("`bse`"), "{error}");
-    }
-
-    #[test]
-    fn bad_plans_take_those_with_them_that_need_them_and_no_others() {
-        let written = plans([
-            ("good", vec![inner("base")]),
-            ("base", vec![set("s")]),
-            ("loop", vec![inner("loop")]),
-            ("all", vec![inner("loop"), set("s")]),
-            ("needs", vec![inner("form")]),
-        ]);
-        let form = PlanError::Form { name: "form".into(), line: 3, reason: "no steps".into() };
-        let sorted = WrittenPlans::sort_out(written, [("form".to_owned(), form)].into());
-        assert_eq!(sorted.good.keys().collect::<Vec<_>>(), ["base", "good"]);
-        check_plans(&sorted.good).unwrap();
-        assert_eq!(sorted.bad.keys().collect::<Vec<_>>(), ["all", "form", "loop", "needs"]);
-        assert!(sorted.bad["needs"].to_string().contains("no steps"), "{:?}", sorted.bad);
-    }
-
-    #[test]
-    fn the_time_of_a_command_is_written_as_people_write_it() {
-        let step = PlanStep { prove: Some("x".into()), ..set("a") };
-        let limited = PlanStep { prove_timeout: Some(Duration::from_secs(90)), ..step.clone() };
-        let json = serde_json::to_string(&limited).unwrap();
-        assert!(json.contains(r#""prove_timeout":"1m 30s""#), "{json}");
-        assert_eq!(serde_json::from_str::<PlanStep>(&json).unwrap(), limited);
-        let without = serde_json::to_string(&step).unwrap();
-        assert_eq!(serde_json::from_str::<PlanStep>(&without).unwrap(), step);
-        for wrong in ["soon", "0s", "-1s"] {
-            let json = json.replace("1m 30s", wrong);
-            let error = serde_json::from_str::<PlanStep>(&json).unwrap_err().to_string();
-            assert!(error.contains("such as 90s"), "{error}");
-        }
     }
 
     #[test]
