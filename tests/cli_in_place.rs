@@ -83,7 +83,7 @@ fn all_is_as_it_was_and_can_be_taken_back_and_brought_again() {
     let spoilt_state = state(&docs);
 
     let dry = cli.summary(&["restore", "latest", "--set", "docs", "--in-place", "--delete", "--dry-run"]);
-    assert_eq!((&dry["removed"], &dry["session"]), (&4.into(), &Value::Null));
+    assert_eq!((&dry["removed"], &dry["session"]), (&5.into(), &Value::Null));
     assert_eq!(state(&docs), spoilt_state, "a dry run changes nothing");
 
     let restored = cli.summary(&["restore", "latest", "--set", "docs", "--in-place", "--delete", "--verify"]);

@@ -3,10 +3,19 @@
 
 mod support;
 
+use filbert::format::slot::KdfCost;
+use filbert::model::clock::SystemClock;
+use filbert::model::entropy::SystemEntropy;
+use filbert::repository::{InitOptions, Means, Repository};
+use filbert::state::Database;
+use filbert::store::FolderStore;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use support::cli::{Cli, assert_same};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use support::cli::{Cli, ENCRYPTION_PASSWORD, assert_same};
 use support::dav::Embedded;
+use support::{PASSWORD, USER, apache, qr};
 
 /// A repository with a few snapshots, and where they came from.
 fn backed_up(server: &Embedded, folder: &str) -> Cli {
@@ -169,7 +178,9 @@ async fn a_wrong_key_is_told_from_a_mistyped_one_with_the_place() {
             assert!(groups[1..].iter().all(|group| !ran.err.contains(group)), "the key shows: {}", ran.err);
         }
     }
-    assert_eq!(prover(&cli, "hunter2").run(&["kit", "--check"]).code, Some(2));
+    let ran = prover(&cli, "hunter2").run(&["kit", "--check"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("not a password"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,4 +203,139 @@ async fn where_a_kit_cannot_lie_nothing_is_changed() {
     assert_eq!(fs::read_to_string(cli.home.path().join("kit.txt")).unwrap(), "mine");
     assert!(!cli.home.path().join("kit.html").exists());
     assert!(server.server.journal().take().iter().all(|seen| seen.method != "PUT"));
+}
+
+/// An empty repository in a folder, whose keys are derived at no cost: so that many can be made.
+async fn cheap() -> Cli {
+    let mut cli = Cli::new("");
+    let folder = cli.folder("repository");
+    let means = Means {
+        store: Arc::new(FolderStore::new(&folder)),
+        state: Arc::new(Database::in_memory().unwrap()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    };
+    let options = InitOptions { cost: KdfCost::FOR_TESTS, ..InitOptions::default() };
+    Repository::init(means, &ENCRYPTION_PASSWORD.into(), options).await.unwrap();
+    cli.repository = folder.to_str().unwrap().to_owned();
+    cli
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_all_slots_taken_and_the_newest_kit_lost_there_is_a_way_out() {
+    let cli = cheap().await;
+    let first = cli.summary(&["kit", "--out", "0"])["key"].as_str().unwrap().to_owned();
+    let (first_key, mut last) = (key_of(&cli, "0.txt"), String::new());
+    for number in 1..15 {
+        last = cli.summary(&["kit", "--out", &number.to_string()])["key"].as_str().unwrap().to_owned();
+    }
+    let refused = cli.run(&["kit", "--out", "more"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.err);
+    assert!(refused.err.contains("filbert kit --end unproven"), "{}", refused.err);
+    assert!(!cli.home.path().join("more.txt").exists());
+
+    let listed = cli.ok(&["kit", "--list"]).out;
+    let rows: Vec<&str> = listed.lines().skip(1).collect();
+    assert_eq!(rows.len(), 15, "{listed}");
+    assert!(rows[0].starts_with(&first) && rows[0].contains("unknown"), "{listed}");
+    assert!(rows[14].starts_with(&last) && rows[14].ends_with("no"), "{listed}");
+    let text = fs::read_to_string(cli.home.path().join("14.txt")).unwrap();
+    assert!(text.contains(&format!("key {last} in generation 15")), "the sheet names its key: {text}");
+
+    // What may be the proven kit does not end by mistake; nor is half a wish done.
+    let refused = cli.run(&["kit", "--end", &last, &first]);
+    assert_eq!(refused.code, Some(1), "{}", refused.err);
+    assert!(refused.err.contains("--even-proven"), "{}", refused.err);
+    assert_eq!(cli.run(&["kit", "--end", "unproven", &last]).code, Some(2));
+    empty(&cli, &key_of(&cli, "14.txt")).ok(&["snapshots"]);
+
+    let told = cli.ok(&["kit", "--end", &last]).out;
+    assert!(
+        told.contains(&format!("ended {last}")) && told.contains("1 recovery key ended, 14 left"),
+        "{told}"
+    );
+    let ended = prover(&cli, &key_of(&cli, "14.txt")).run(&["kit", "--check"]);
+    assert_eq!(ended.code, Some(12), "{}", ended.err);
+    assert!(ended.err.contains("it ended") && ended.err.contains("newest kit"), "{}", ended.err);
+
+    // Any kit that opens may do it, on a machine that knows nothing.
+    let summary = empty(&cli, &first_key).summary(&["kit", "--end", "unproven"]);
+    assert_eq!(summary["ended"].as_array().unwrap().len(), 13);
+    assert_eq!(summary["keys"][0]["id"], *first);
+    assert_eq!(summary["keys"][0]["given"], true);
+    cli.ok(&["kit", "--out", "new"]);
+    let proven = prover(&cli, &key_of(&cli, "new.txt")).summary(&["kit", "--check"]);
+    assert_eq!((&proven["newest"], &proven["ended_keys"]), (&true.into(), &1.into()));
+    assert_eq!(empty(&cli, &first_key).run(&["snapshots"]).code, Some(12));
+    assert_eq!(cli.ok(&["kit", "--list", "--json"]).json()["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_code_on_the_page_is_the_key_that_the_check_takes() {
+    let cli = cheap().await;
+    for name in ["a", "b", "c"] {
+        cli.ok(&["kit", "--out", name]);
+        let page = fs::read_to_string(cli.home.path().join(format!("{name}.html"))).unwrap();
+        let scanned = qr::read(&page);
+        assert!(scanned.starts_with("FILBERT1") && !page.contains(&scanned), "only drawn");
+        prover(&cli, &scanned).ok(&["kit", "--check"]);
+    }
+}
+
+/// The commands of a kit's steps, but for the first step, which installs.
+fn commands_of(text: &str) -> String {
+    let steps = text.lines().skip_while(|line| !line.starts_with("2. "));
+    steps.filter(|line| line.starts_with("       ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_steps_word_by_word_restore_on_an_empty_machine_from_a_server_with_its_own_authority() {
+    let Some((server, ca)) = apache::start_tls() else { return };
+    let cli = Cli::new("box");
+    let settings = cli.folder(".config/filbert");
+    fs::write(settings.join("ca.pem"), ca).unwrap();
+    let section = format!(
+        "[repositories.box]\nurl = '{}it is'\nwebdav_user = '{USER}'\nca_file = 'ca.pem'\nauth = 'basic'\n",
+        server.url
+    );
+    fs::write(settings.join("config.toml"), section).unwrap();
+    let source = cli.folder("documents");
+    fs::write(source.join("file"), "content").unwrap();
+    cli.ok(&["init"]);
+    cli.ok(&["backup", source.to_str().unwrap(), "--set", "it's mine"]);
+    cli.ok(&["kit", "--out", "kit"]);
+
+    let text = fs::read_to_string(cli.home.path().join("kit.txt")).unwrap();
+    assert!(!text.contains("ca.pem'") && !text.contains(PASSWORD), "{text}");
+    let machine = tempfile::tempdir().unwrap();
+    let programs = machine.path().join("bin");
+    fs::create_dir(&programs).unwrap();
+    symlink(env!("CARGO_BIN_EXE_filbert"), programs.join("filbert")).unwrap();
+    let typed = "sed -n '/^ *filbert1$/,/^Type/p' new-kit.txt | grep -v '[(T]'";
+    let path = std::env::var("PATH").unwrap_or_default();
+    let ran = Command::new("sh")
+        .args(["-e", "-c", &commands_of(&text)])
+        .env_clear()
+        .env("HOME", machine.path())
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("FILBERT_PASSWORD", key_of(&cli, "kit.txt"))
+        .env("FILBERT_WEBDAV_PASSWORD", PASSWORD)
+        .env("FILBERT_RECOVERY_KEY_COMMAND", typed)
+        .current_dir(machine.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let told = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{told}{}", commands_of(&text));
+    assert_same(&source, &machine.path().join("restored-1"));
+    assert!(told.contains("it is the newest: 1 older recovery key ended"), "{told}");
+    // The fingerprint is the one that openssl shows.
+    let shown = Command::new("openssl")
+        .args(["x509", "-in", "filbert-ca.pem", "-noout", "-fingerprint", "-sha256"])
+        .current_dir(machine.path())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let (_, fingerprint) = shown.trim().split_once('=').unwrap();
+    assert!(text.contains(&format!("# SHA-256 {fingerprint}")), "{shown}");
 }

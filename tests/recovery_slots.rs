@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use filbert::format::recovery_key::RecoveryKey;
 use filbert::model::entropy::SystemEntropy;
+use filbert::repository::recovery_keys::{EndedKeys, Ending};
 use filbert::repository::recovery_slots::{Added, Ended, Proof};
 use filbert::repository::{Means, Repository, RepositoryError};
 use filbert::store::{ErrorKind, Listing, Store, StoreError, TrafficCount};
@@ -52,6 +53,12 @@ async fn proof(machine: &Machine, key: &RecoveryKey) -> Result<Proof, Repository
 
 async fn end_older(machine: &Machine, key: &RecoveryKey) -> Ended {
     proof(machine, key).await.unwrap().end_older().await.unwrap()
+}
+
+/// Ends keys by what opens `machine`.
+async fn end(machine: &Machine, ending: &Ending) -> Result<EndedKeys, RepositoryError> {
+    let secret = machine.password.as_str().into();
+    machine.open().await.end_recovery_keys(&secret, ending).await
 }
 
 fn descriptors(machine: &Machine) -> Vec<String> {
@@ -219,7 +226,7 @@ async fn who_finds_another_of_its_generation_takes_its_own_back_and_begins_anew(
     let repository = Repository::open(means, &secret).await.unwrap();
     let here = repository.new_recovery_key().unwrap();
     let added = repository.add_recovery_slot(&secret, &here).await.unwrap();
-    assert_eq!(added, Added { generation: 2, older: 1 });
+    assert_eq!((added.generation, added.older), (2, 1));
     assert_opens(&machine, &[&here, &there]).await;
     let asked = machine.faults.asked();
     let taken_back: Vec<_> = asked.iter().filter(|asked| asked.op == Op::Delete).collect();
@@ -266,7 +273,7 @@ async fn a_cut_newest_descriptor_is_passed_over() {
     machine.faults.memory.put_new(&name, whole).await.unwrap();
     assert_opens(&machine, &[&first]).await;
     let (second, added) = add(&machine).await.unwrap();
-    assert_eq!(added, Added { generation: 8, older: 1 });
+    assert_eq!((added.generation, added.older), (8, 1));
     assert_opens(&machine, &[&first, &second]).await;
 }
 
@@ -300,9 +307,110 @@ async fn when_all_slots_are_taken_it_says_what_to_do() {
         last = made(&machine).await;
     }
     let error = add(&machine).await.map(drop).unwrap_err().to_string();
-    assert!(error.contains("16 key slots") && error.contains("filbert kit --check"), "{error}");
+    for said in ["16 key slots", "filbert kit --check", "filbert kit --end unproven"] {
+        assert!(error.contains(said), "{error}");
+    }
     assert_eq!(end_older(&machine, &last).await, Ended::Older { count: 14, left: Vec::new() });
     assert_opens(&machine, &[&last, &made(&machine).await]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_password_or_any_kit_ends_those_that_are_lost_and_makes_a_new_one() {
+    for with_a_kit in [false, true] {
+        let machine = initialised().await;
+        let mut keys = Vec::new();
+        for _ in 0..15 {
+            keys.push(made(&machine).await);
+        }
+        // One in the middle is at hand, the newest is lost.
+        let at_hand = if with_a_kit { Some(7) } else { None };
+        let mut who = machine.without_state();
+        if let Some(at) = at_hand {
+            who.password = keys[at].text().expose().to_owned();
+        }
+        let ended = end(&who, &Ending::Unproven).await.unwrap();
+        assert_eq!((ended.ended.len(), ended.left.len()), (14 - usize::from(with_a_kit), 0));
+        assert_eq!(descriptors(&machine).len(), 1, "no file with an ended key is left");
+        for (at, key) in keys.iter().enumerate() {
+            let opens = opened(&machine, key).await.is_ok();
+            assert_eq!(opens, at == 0 || Some(at) == at_hand, "kit {at}");
+        }
+        let new = made(&who).await;
+        assert!(matches!(end_older(&machine, &new).await, Ended::Older { left, .. } if left.is_empty()));
+        assert_opens(&machine, &[&new]).await;
+        assert!(opened(&machine, &keys[0]).await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_may_be_proven_and_the_one_that_is_given_do_not_end_by_mistake() {
+    let machine = initialised().await;
+    let (first, second, third) = (made(&machine).await, made(&machine).await, made(&machine).await);
+    let mut who = machine.without_state();
+    who.password = second.text().expose().to_owned();
+    let listed = who.open().await.recovery_keys(&who.password.as_str().into()).await.unwrap();
+    let told: Vec<_> = listed.iter().map(|key| (key.may_be_proven, key.is_own)).collect();
+    assert_eq!(told, [(true, false), (false, true), (false, false)]);
+    let named = |at: &[usize], even_proven| {
+        let ids = at.iter().map(|at| listed[*at].id.to_uppercase()).collect();
+        Ending::Named { ids, even_proven }
+    };
+    let before = machine.faults.memory.objects();
+    let unknown = Ending::Named { ids: vec![listed[2].id.clone(), "nonsense".to_owned()], even_proven: true };
+    for (refused, said) in [
+        (named(&[0, 2], false), "may be the one that was proven"),
+        (named(&[1], true), "the key that you gave"),
+        (unknown, "no recovery key `nonsense`"),
+    ] {
+        let error = end(&who, &refused).await.map(drop).unwrap_err().to_string();
+        assert!(error.contains(said) && error.contains("nothing was changed"), "{error}");
+    }
+    assert_eq!(machine.faults.memory.objects(), before);
+    let ended = end(&who, &named(&[0], true)).await.unwrap();
+    assert_eq!((ended.ended.len(), ended.kept.len()), (1, 2));
+    assert_opens(&machine, &[&second, &third]).await;
+    assert!(matches!(opened(&machine, &first).await, Err(RepositoryError::WrongRecoveryKey(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_keys_made_at_the_same_time_the_proven_one_is_not_taken_for_unproven() {
+    let machine = initialised().await;
+    let copy = machine.beside_a_copy().await;
+    let (here, there) = (made(&machine).await, made(&copy).await);
+    for (path, bytes) in copy.faults.memory.objects() {
+        machine.faults.memory.put_new(&path, bytes).await.unwrap();
+    }
+    for (proven, other) in [(&here, &there), (&there, &here)] {
+        let machine = machine.beside_a_copy().await;
+        end_older(&machine, proven).await;
+        end(&machine, &Ending::Unproven).await.unwrap();
+        assert_opens(&machine, &[proven]).await;
+        assert!(opened(&machine, other).await.is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_dies_while_it_ends_keys_locks_nobody_out() {
+    for fault in [Fault::StoredThenDead, Fault::StoredThenLost, Fault::OkButNotStored, Fault::OkButCut] {
+        let machine = initialised().await;
+        let (first, second) = (made(&machine).await, made(&machine).await);
+        machine.faults.once(Op::Put, "filbert-", 0, fault);
+        let _ = end(&machine, &Ending::Unproven).await;
+        machine.faults.heal();
+        assert_opens(&machine, &[&first]).await;
+        end(&machine, &Ending::Unproven).await.unwrap();
+        assert_opens(&machine, &[&first, &made(&machine).await]).await;
+        assert!(opened(&machine, &second).await.is_err(), "{fault:?}");
+    }
+    // A file that could not be removed is told, and removed the next time.
+    let machine = initialised().await;
+    let (first, second) = (made(&machine).await, made(&machine).await);
+    machine.faults.often(Op::Delete, "filbert-", 0, 3, Fault::Fails(ErrorKind::Permanent));
+    assert_eq!(end(&machine, &Ending::Unproven).await.unwrap().left.len(), 3);
+    assert!(opened(&machine, &second).await.is_err());
+    assert_eq!(end(&machine, &Ending::Unproven).await.unwrap().left.len(), 0);
+    assert_eq!(descriptors(&machine).len(), 1);
+    assert_opens(&machine, &[&first]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,10 @@
 
 resume.py --corpus NAME=DIR [--slow ONE_WAY_MS,MBIT_PER_S] [--rounds 5]
 
-Once undisturbed, then in each round killed (SIGKILL) and resumed. Over loopback it is killed when half of the content
-is written, and the bytes are those that Apache could send, also of answers that broke off: what lies in the buffers of
-both ends at that moment counts as fetched. Over a slow link it is killed when half of the bytes have come, and those
-are counted that went through the link.
+Once undisturbed, then in each round killed (SIGKILL) and resumed. Over loopback it is killed after about half of the
+time that it takes undisturbed, each round at another moment around it, and the bytes are those that Apache could send,
+also of answers that broke off: what lies in the buffers of both ends at that moment counts as fetched. Over a slow
+link it is killed when half of the bytes have come, and those are counted that went through the link.
 """
 
 import argparse
@@ -63,15 +63,6 @@ class CountedLink:
             await server.serve_forever()
 
 
-def written(process):
-    """Bytes that it wrote so far, anywhere."""
-    try:
-        lines = pathlib.Path(f"/proc/{process.pid}/io").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("wchar:")), 0)
-
-
 class Trial:
     def __init__(self, apache, link, tool):
         self.apache, self.link, self.tool = apache, link, tool
@@ -85,16 +76,16 @@ class Trial:
             return self.link.bytes_down - before
         return self.apache.since(mark, f"{self.tool.name}/packs")["down"]
 
-    def killed_at_half(self, target, content_bytes, fetched_bytes):
+    def killed_at_half(self, target, after_s, fetched_bytes):
         command = [self.tool.program(), "restore", "latest", "--set", "bench", "--target", target]
-        before = self.link.bytes_down if self.link else 0
+        before, began = self.link.bytes_down if self.link else 0, time.monotonic()
         with subprocess.Popen(
             command, env=dict(self.tool.env, PATH=""), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             while process.poll() is None:
                 if self.link and self.link.bytes_down - before >= fetched_bytes / 2:
                     break
-                if not self.link and written(process) >= content_bytes / 2:
+                if not self.link and time.monotonic() - began >= after_s:
                     break
                 time.sleep(0.001)
             process.send_signal(signal.SIGKILL)
@@ -131,13 +122,14 @@ def main():
             tool = Filbert(apache, work / "slow-home")
             tool.open()
         trial = Trial(apache, link, tool)
-        content = int(subprocess.check_output(["du", "-sb", "--apparent-size", corpus]).split()[0])
+        took_s = tool.restore(work / "warm")["wall_s"]
         once = trial.fetched(lambda: tool.restore(work / "once"))
-        print(f"{name}: undisturbed {once / 1e6:.1f} MB", flush=True)
+        print(f"{name}: undisturbed {once / 1e6:.1f} MB in {took_s:.2f} s", flush=True)
         again = []
-        for round in range(asked.rounds):
-            target = work / f"killed{round}"
-            first = trial.fetched(lambda: trial.killed_at_half(target, content, once))
+        for number in range(asked.rounds):
+            target = work / f"killed{number}"
+            after_s = took_s * (0.4 + 0.2 * (number + 0.5) / asked.rounds)
+            first = trial.fetched(lambda: trial.killed_at_half(target, after_s, once))
             second = trial.fetched(trial.resumed)
             subprocess.run(["diff", "-r", "--no-dereference", work / "once", target], check=True)
             again.append((first + second - once) / once * 100)

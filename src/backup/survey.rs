@@ -164,7 +164,8 @@ impl Scan<'_> {
         }
         self.sink.only_known(reading.full && !may_fit);
         let beside = (log_bytes > 0).then(|| Beside::look(&disk_path)).flatten().map(Box::new);
-        let taken = self.take_file(Walked { path: path.clone(), disk_path, metadata, beside });
+        let taken =
+            self.take_file(Walked { path: path.clone(), disk_path, metadata, is_cache_tag: false, beside });
         self.sink.only_known(false);
         self.sink.list_shrinks(listed);
         let taken = taken?;

@@ -1,11 +1,12 @@
 //! From flags, variables and settings to one repository to talk to: checked, with whole paths, and
 //! nothing sent yet.
 
-use super::args::GlobalArguments;
+use super::args::{AuthKind, GlobalArguments};
 use super::environment;
 use super::error::CliError;
 use super::secret::Wanted;
 use crate::config::{AuthSetting, Place, RepositorySettings, Settings, choose_repository, parse_pack_size};
+use crate::disaster::kit::Connection;
 use crate::guard::{Guard, Limits, Profile};
 use crate::model::clock::SystemClock;
 use crate::repository::writer::Choice;
@@ -33,6 +34,9 @@ pub(super) struct Destination {
     pub uploads: Choice<usize>,
     webdav_password: Wanted,
     webdav_user: Option<String>,
+    auth: Auth,
+    allow_http: bool,
+    ca_file: Option<PathBuf>,
     section: Option<RepositorySettings>,
 }
 
@@ -85,6 +89,23 @@ impl Destination {
                 .uploads
                 .or(of_section.and_then(|section| section.uploads))
                 .map_or(Choice::Auto, |uploads| uploads.0),
+            auth: match arguments.webdav_auth {
+                Some(AuthKind::Auto) => Auth::Auto,
+                Some(AuthKind::Basic) => Auth::Basic,
+                Some(AuthKind::Digest) => Auth::Digest,
+                None => match of_section.map(|section| section.auth).unwrap_or_default() {
+                    AuthSetting::Auto => Auth::Auto,
+                    AuthSetting::Basic => Auth::Basic,
+                    AuthSetting::Digest => Auth::Digest,
+                },
+            },
+            allow_http: arguments.allow_http || of_section.is_some_and(|section| section.allow_http),
+            ca_file: arguments
+                .ca_file
+                .clone()
+                .filter(|file| !file.as_os_str().is_empty())
+                .map(|file| current_dir.join(file))
+                .or_else(|| of_section.and_then(|section| section.ca_file.clone())),
             place,
             webdav_user,
             section,
@@ -124,19 +145,12 @@ impl Destination {
             Place::Folder(folder) => return Ok(Arc::new(FolderStore::new(folder))),
             Place::Url(url) => url,
         };
-        let mut options = WebdavOptions::new(url);
-        if let Some(section) = &self.section {
-            options.allow_http = section.allow_http;
-            options.auth = match section.auth {
-                AuthSetting::Basic => Auth::Basic,
-                AuthSetting::Digest => Auth::Digest,
-                AuthSetting::Auto => Auth::Auto,
-            };
-            if let Some(file) = &section.ca_file {
-                let failed = |error| CliError::failed(format!("read `ca_file` {}", file.display()), error);
-                options.ca_pem = Some(std::fs::read(file).map_err(failed)?);
-            }
-        }
+        let mut options = WebdavOptions {
+            auth: self.auth,
+            allow_http: self.allow_http,
+            ca_pem: self.ca_pem()?,
+            ..WebdavOptions::new(url)
+        };
         match &self.webdav_user {
             Some(user) => {
                 // A wrong address is told before somebody types a password for it.
@@ -158,6 +172,24 @@ impl Destination {
             Some(guard) => Arc::new(store.guarded_by(guard)),
             None => Arc::new(store),
         })
+    }
+
+    /// What reaches the server beside address and user; nothing for a local folder.
+    pub fn connection(&self) -> Result<Connection, CliError> {
+        let Place::Url(url) = &self.place else { return Ok(Connection::default()) };
+        let auth = match self.auth {
+            Auth::Auto => None,
+            Auth::Basic => Some("basic".to_owned()),
+            Auth::Digest => Some("digest".to_owned()),
+        };
+        let is_http = url.trim().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+        Ok(Connection { auth, allow_http: self.allow_http && is_http, ca_pem: self.ca_pem()? })
+    }
+
+    fn ca_pem(&self) -> Result<Option<Vec<u8>>, CliError> {
+        let Some(file) = &self.ca_file else { return Ok(None) };
+        let failed = |error| CliError::failed(format!("read the certificates in {}", file.display()), error);
+        std::fs::read(file).map(Some).map_err(failed)
     }
 
     /// Folders that no backup takes: local states, and the repository itself where it is local.

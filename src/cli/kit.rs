@@ -1,9 +1,10 @@
-//! `filbert kit`: makes a recovery kit, or proves one.
+//! `filbert kit`: makes a recovery kit, or proves one. What else can be done with keys is in `kit_keys`.
 
 use super::args::KitArguments;
 use super::environment;
 use super::error::CliError;
 use super::exit::Exit;
+use super::kit_keys;
 use super::render::{Requests, counted, local_time, requests, rfc3339};
 use super::session::Session;
 use crate::config::Place;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 struct Made {
     r#type: &'static str,
     repository: String,
+    key: String,
     html: String,
     txt: String,
     generation: u32,
@@ -43,6 +45,8 @@ struct Proven {
 pub(super) async fn run(session: &Session, wish: &KitArguments) -> Result<Exit, CliError> {
     match &wish.out {
         Some(out) => make(session, out).await,
+        None if wish.list => kit_keys::list(session).await,
+        None if !wish.end.is_empty() => kit_keys::end(session, wish).await,
         None => check(session).await,
     }
 }
@@ -70,6 +74,7 @@ async fn make(session: &Session, out: &Path) -> Result<Exit, CliError> {
         out,
         address,
         user: destination.user().map(str::to_owned),
+        connection: destination.connection()?,
         program: concat!("filbert ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let made = session.interrupt.or(kit::make(&opened.repository, &secret, &options)).await?;
@@ -81,6 +86,7 @@ async fn make(session: &Session, out: &Path) -> Result<Exit, CliError> {
         session.output.json(&Made {
             r#type: "summary",
             repository: opened.repository.id().to_string(),
+            key: made.key,
             html,
             txt,
             generation: made.generation,
@@ -93,13 +99,14 @@ async fn make(session: &Session, out: &Path) -> Result<Exit, CliError> {
     let output = session.output;
     output.summary(&format!("wrote {html} and {txt}"));
     output.summary(&format!(
-        "its key opens repository {}, {}",
+        "its key {} opens repository {}, {}",
+        made.key,
         opened.repository.id().short(),
         requests(&traffic)
     ));
     if made.older > 0 {
         let older = counted(made.older as u64, "older recovery key");
-        output.summary(&format!("{older} work as well until this one is proven: `filbert kit --check`"));
+        output.summary(&format!("until it is proven it opens beside {older}: `filbert kit --check`"));
     } else {
         output.summary("print it, then prove it by typing it: `filbert kit --check`");
     }
@@ -123,7 +130,11 @@ fn refuse_beside(out: &Path, own: &[PathBuf]) -> Result<(), CliError> {
 async fn check(session: &Session) -> Result<Exit, CliError> {
     let (means, text) = session.prepare_proof()?;
     let key = RecoveryKey::parse(text.expose()).map_err(|fault| {
-        CliError::Usage(format!("the recovery key is not as it stands on the kit: {fault}"))
+        let hint = match RecoveryKey::is_meant_by(text.expose()) {
+            true => "",
+            false => " (wanted is the key of the kit, which begins with `filbert1`, and not a password)",
+        };
+        CliError::Usage(format!("the recovery key is not as it stands on the kit: {fault}{hint}"))
     })?;
     session.interrupt.listen(session.output);
     let store = means.store.clone();

@@ -19,6 +19,7 @@ mod find;
 mod init;
 mod interrupt;
 mod kit;
+mod kit_keys;
 mod limits;
 mod ls;
 mod output;

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// A share of something, above 0 and at most 100.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Percent(pub f64);
@@ -88,9 +90,15 @@ pub(super) fn pattern(text: &str) -> Result<String, String> {
     }
 }
 
-/// A time that somebody means now, in this time zone.
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
-    time_at(text, SystemClock.now(), &Local)
+/// The beginning of a time that somebody means now, in this time zone.
+pub(super) fn from_time(text: &str) -> Result<Timestamp, String> {
+    Ok(span_at(text, SystemClock.now(), &Local)?.0)
+}
+
+/// The end of a time that somebody means now, in this time zone: of 12:00 its last moment before 12:01, of
+/// a date the end of that day.
+pub(super) fn to_time(text: &str) -> Result<Timestamp, String> {
+    Ok(span_at(text, SystemClock.now(), &Local)?.1)
 }
 
 /// A time to come, in this time zone.
@@ -110,7 +118,11 @@ fn deadline_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<Time
         let later = i64::try_from(wait.as_millis()).ok().and_then(|wait| now.millis().checked_add(wait));
         later.map(Timestamp::from_millis)
     } else {
-        time_at(word, now, zone).ok()
+        // A day says too little of when.
+        span_at(word, now, zone)
+            .ok()
+            .filter(|(from, to)| to.millis() - from.millis() < DAY_MS / 2)
+            .map(|(from, _)| from)
     };
     let time = time.ok_or_else(|| form.to_owned())?;
     if time <= now { Err(format!("that time is past: {form}")) } else { Ok(time) }
@@ -126,29 +138,48 @@ fn next_time_of_day<Z: TimeZone>(of_day: NaiveTime, now: Timestamp, zone: &Z) ->
     })
 }
 
-/// RFC 3339, a date and time in `zone`, or an age before `now`.
-fn time_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<Timestamp, String> {
+/// The first and the last moment of a time: RFC 3339, a date and time or a date in `zone`, or an age before
+/// `now`. Without a fraction it is a whole second, without seconds a whole minute, as they are shown.
+fn span_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<(Timestamp, Timestamp), String> {
     let text = text.trim();
+    let second = if text.contains('.') { 1 } else { 1000 };
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(stamp(&time));
+        return Ok(span(stamp(&time), second));
     }
-    let formats = ["%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f"];
-    let naive = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-    if let Some(naive) = naive {
-        // Where the clock is set back an hour comes twice: the later one misses nothing.
-        return zone
-            .from_local_datetime(&naive)
-            .latest()
-            .map(|time| stamp(&time))
-            .ok_or_else(|| "this hour is left out when the clock is set forward: name another".to_owned());
+    let left_out = || "this hour is left out when the clock is set forward: name another".to_owned();
+    // Where the clock is set back an hour comes twice: the later one misses nothing.
+    let local = |naive: NaiveDateTime| zone.from_local_datetime(&naive).latest().as_ref().map(stamp);
+    let formats = [
+        ("%Y-%m-%d %H:%M", 60_000),
+        ("%Y-%m-%dT%H:%M", 60_000),
+        ("%Y-%m-%d %H:%M:%S%.f", second),
+        ("%Y-%m-%dT%H:%M:%S%.f", second),
+    ];
+    let naive = formats
+        .iter()
+        .find_map(|(format, length)| Some((NaiveDateTime::parse_from_str(text, format).ok()?, *length)));
+    if let Some((naive, length_ms)) = naive {
+        return local(naive).map(|from| span(from, length_ms)).ok_or_else(left_out);
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        let from = local(day.and_time(NaiveTime::MIN)).ok_or_else(left_out)?;
+        let next = day.succ_opt().and_then(|next| local(next.and_time(NaiveTime::MIN)));
+        return Ok(span(from, next.map_or(DAY_MS, |next| next.millis() - from.millis())));
     }
     let age = humantime::parse_duration(text).ok().and_then(|age| i64::try_from(age.as_millis()).ok());
     match age.and_then(|age| now.millis().checked_sub(age)) {
-        Some(millis) => Ok(Timestamp::from_millis(millis)),
-        None => Err("write RFC 3339 (2026-11-20T12:00:00Z), `2026-11-20 12:00` in local time, or an age \
-                     such as 3d, 12h or 30m"
-            .to_owned()),
+        Some(millis) => Ok(span(Timestamp::from_millis(millis), 1)),
+        None => Err(
+            "write RFC 3339 (2026-11-20T12:00:00Z), `2026-11-20 12:00` or `2026-11-20` in local time, or \
+                     an age such as 3d, 12h or 30m"
+                .to_owned(),
+        ),
     }
+}
+
+/// From a moment on, for so long.
+fn span(from: Timestamp, length_ms: i64) -> (Timestamp, Timestamp) {
+    (from, Timestamp::from_millis(from.millis().saturating_add(length_ms - 1)))
 }
 
 fn stamp<Z: TimeZone>(time: &DateTime<Z>) -> Timestamp {
@@ -178,15 +209,26 @@ mod tests {
     fn times_are_rfc_3339_local_or_an_age() {
         let zone = FixedOffset::east_opt(8 * 3600).unwrap();
         let now = Timestamp::from_millis(1_800_000_000_500);
-        let parse = |text: &str| time_at(text, now, &zone).map(Timestamp::millis);
+        let parse = |text: &str| span_at(text, now, &zone).map(|(from, _)| from.millis());
+        let length = |text: &str| {
+            let (from, to) = span_at(text, now, &zone).unwrap();
+            to.millis() - from.millis() + 1
+        };
         let noon_utc = 1_795_176_000_000;
+        assert_eq!(parse("2026-11-20"), Ok(noon_utc - 20 * 3_600_000));
+        assert_eq!((length("2026-11-20"), length("2026-11-20 20:00")), (86_400_000, 60_000));
+        assert_eq!((length("2026-11-20 20:00:01"), length("2026-11-20T12:00:00Z")), (1000, 1000));
+        assert_eq!(
+            (length("2026-11-20 20:00:01.5"), length("2026-11-20T12:00:00.000Z"), length("3d")),
+            (1, 1, 1)
+        );
         assert_eq!(parse("2026-11-20T12:00:00Z"), Ok(noon_utc));
         assert_eq!(parse("2026-11-20T13:00:00.25+01:00"), Ok(noon_utc + 250));
         assert_eq!(parse("2026-11-20 20:00"), Ok(noon_utc));
         assert_eq!(parse("2026-11-20 20:00:01"), Ok(noon_utc + 1000));
         assert_eq!(parse("3d"), Ok(now.millis() - 3 * 86_400_000));
         assert_eq!(parse("1h 30m"), Ok(now.millis() - 5_400_000));
-        for bad in ["", "yesterday", "2026-11-20", "2026-13-20 12:00", "-3d", "3", "99999999999999999999y"] {
+        for bad in ["", "yesterday", "2026-11-31", "2026-13-20 12:00", "-3d", "3", "99999999999999999999y"] {
             assert!(parse(bad).unwrap_err().contains("3d"), "{bad}");
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn choose(
     at: Option<Timestamp>,
 ) -> Result<SnapshotInfo, CliError> {
     let (id, at) = match (word.strip_prefix('@'), word, at) {
-        (Some(time), _, None) => (None, Some(parse::time(time).map_err(CliError::Usage)?)),
+        (Some(time), _, None) => (None, Some(parse::to_time(time).map_err(CliError::Usage)?)),
         (None, "latest", at) => (None, at),
         (None, id, None) => (Some(id.to_owned()), None),
         (_, _, Some(_)) => {

@@ -29,8 +29,8 @@ pub struct SafetyBackup {
 pub enum SafetyBackupError {
     /// Not everything could be read.
     #[error(
-        "{count} of the things to be changed cannot be kept, the first: {first}; mend that, leave them out with \
-         --exclude, or do without the net (--no-safety)"
+        "{count} of the things to be changed cannot be kept, the first: {first}; mend that, or leave them out with \
+         --exclude"
     )]
     NotAll {
         /// How many.

@@ -5,6 +5,7 @@ mod entries;
 
 use super::database::{Beside, LEAST_BYTES};
 use super::filter::{Decision, Filter};
+use super::place::is_unfinished;
 use super::selection::Waiting;
 use super::source::Source;
 use crate::model::path::{EntryPath, PathError, display_bytes};
@@ -46,6 +47,8 @@ pub struct Walked {
     pub disk_path: PathBuf,
     /// What `lstat` says.
     pub metadata: Metadata,
+    /// It marks its folder as a cache, of which nothing else is walked.
+    pub is_cache_tag: bool,
     /// Of a regular file: what lies beside it as a database's logs do, by name. Those that the
     /// filter leaves out are found as well.
     pub beside: Option<Box<Beside>>,
@@ -88,7 +91,7 @@ impl WalkError {
     }
 }
 
-/// An iterator over all that is wanted of some sources, in the order of [`EntryPath`]. A folder
+/// An iterator over all that is wanted of some sources, without files that a restore has not finished, in the order of [`EntryPath`]. A folder
 /// comes before what is below it; one that is only on the way to something wanted comes right
 /// before that. Symbolic links are not followed. An unreadable folder comes with its own metadata,
 /// then as an error.
@@ -177,6 +180,9 @@ impl Walk {
         let parent = level.decided.last().copied().unwrap_or(level.above);
         let relative = path.below(&self.root).unwrap_or(path.name());
         let listed_as_folder = entry.file_type().is_dir();
+        if depth > 0 && !listed_as_folder && is_unfinished(path.name()) {
+            return;
+        }
         let decision = if relative.is_empty() {
             level.above
         } else {
@@ -219,7 +225,7 @@ impl Walk {
                 tag = self.tag_of(&path, &disk_path, decision);
             }
         }
-        self.keep(Walked { path, disk_path, metadata, beside }, decision);
+        self.keep(Walked { path, disk_path, metadata, is_cache_tag: false, beside }, decision);
         if let Some(tag) = tag {
             self.keep(tag, Decision::Included);
         }
@@ -242,7 +248,7 @@ impl Walk {
         let metadata = disk_path.symlink_metadata().ok()?;
         let relative = path.below(&self.root)?;
         let wanted = self.filter.decide(relative, false, parent) == Decision::Included;
-        wanted.then_some(Walked { path, disk_path, metadata, beside: None })
+        wanted.then_some(Walked { path, disk_path, metadata, is_cache_tag: true, beside: None })
     }
 }
 

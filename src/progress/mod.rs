@@ -102,8 +102,14 @@ pub enum FileAction {
     Unmodified,
     /// Written to the target.
     Restored,
+    /// Written in the place of something else.
+    Replaced,
+    /// Its content was right; it got its owner, mode, time and attributes.
+    MetadataSet,
     /// Was right in the target already.
     AlreadyRight,
+    /// Removed, for it should not be there.
+    Removed,
     /// In the way and different, so left alone.
     LeftAlone,
 }

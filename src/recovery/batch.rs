@@ -2,6 +2,7 @@
 
 use super::RecoveryError;
 use super::compare::Comparer;
+use super::logs::StrayLogs;
 use super::places::{At, Places, Spot};
 use super::report::Report;
 use super::reuse::{Finder, Found, Local};
@@ -31,6 +32,10 @@ pub(super) struct WantedFile {
     /// Zero bytes that are not stored.
     pub(super) holes: u64,
     pub(super) chunks: u32,
+    /// Something lies in its place.
+    pub(super) takes_place: bool,
+    /// Logs of another state of the database that it is, which go right before it gets its name.
+    pub(super) logs: Vec<Spot>,
 }
 
 /// A chunk that a file needs.
@@ -68,6 +73,8 @@ struct Waiting {
     meta: Metadata,
     content: Content,
     there: There,
+    takes_place: bool,
+    logs: Vec<Spot>,
 }
 
 /// What may be there of a file already.
@@ -90,12 +97,27 @@ pub(super) struct WantedFiles {
 }
 
 impl WantedFiles {
-    pub(super) fn add(&mut self, at: At<'_>, meta: Metadata, content: Content, there: There) {
+    pub(super) fn add(
+        &mut self,
+        at: At<'_>,
+        meta: Metadata,
+        content: Content,
+        there: There,
+        takes_place: bool,
+    ) {
         self.ids.extend(content.pieces.iter().filter_map(|piece| match piece {
             Piece::Chunk(id) => Some(*id),
             Piece::Hole(_) => None,
         }));
-        self.files.push(Waiting { spot: at.to_spot(), meta, content, there });
+        let (spot, logs) = (at.to_spot(), Vec::new());
+        self.files.push(Waiting { spot, meta, content, there, takes_place, logs });
+    }
+
+    /// Those of the files that are wanted take the logs that lie beside them.
+    pub(super) fn take_logs(&mut self, logs: &mut StrayLogs) {
+        if !logs.is_empty() {
+            self.files.iter_mut().for_each(|file| file.logs = logs.take_of(file.spot.at()));
+        }
     }
 
     /// Whether it is time to find and fetch them.
@@ -119,7 +141,7 @@ impl WantedFiles {
         let mut places = places.into_iter();
         let mut batch = Batch { files: Vec::with_capacity(self.files.len()), ..Batch::default() };
         batch.chunks.reserve(self.ids.len());
-        for Waiting { spot, meta, content, there } in self.files {
+        for Waiting { spot, meta, content, there, takes_place, logs } in self.files {
             let before = (batch.chunks.len(), batch.local.len());
             let found = (there != There::Nothing)
                 .then(|| finder.look(places_of_files, spot.at(), matches!(there, There::Older(_))));
@@ -132,7 +154,8 @@ impl WantedFiles {
                         There::Older(seen) => Some(seen),
                         There::Nothing | There::Unfinished => None,
                     };
-                    batch.files.push(WantedFile { spot, meta, size, replaces, holes, chunks });
+                    let file = WantedFile { spot, meta, size, replaces, holes, chunks, takes_place, logs };
+                    batch.files.push(file);
                 }
                 Err(error @ RepositoryError::State(_)) => return Err(error.into()),
                 Err(error) => {

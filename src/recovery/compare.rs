@@ -11,6 +11,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+/// How what lies there compares with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// It is what it should be.
+    Right,
+    /// A file whose content is right and which has another owner, mode, time or other attributes.
+    RightContent,
+    /// Something else.
+    Other,
+}
+
 /// So many packs' entries are kept at hand.
 const MOST_PACKS: usize = 64;
 
@@ -57,7 +68,7 @@ impl Comparer {
                 };
                 // A wish: where it is not granted the file is still compared.
                 let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
-                match self.has_content(file, content, &lengths) {
+                match self.has_content(&file, content, &lengths) {
                     Ok(is_right) => is_right,
                     Err(error) => return Ok(Some(format!("it cannot be read: {error}"))),
                 }
@@ -68,33 +79,45 @@ impl Comparer {
         Ok((!is_right).then(|| OTHER.to_owned()))
     }
 
-    /// Whether `existing` is what `entry` says: by content, time and mode.
-    pub(super) fn is_right(
+    /// Whether `existing` is what `entry` says: by content and metadata.
+    pub(super) fn likeness(
         &mut self,
         target: &Target,
         relative: &[u8],
         entry: &Entry,
         existing: &Existing,
-    ) -> Result<bool, PlaceError> {
-        let content = match &entry.node {
-            Node::File(content) => content,
+    ) -> Result<Likeness, PlaceError> {
+        let is_right = match &entry.node {
+            Node::File(content) => return Ok(self.file_likeness(target, relative, entry, content, existing)),
             Node::Symlink(leads_to) => {
-                return Ok(existing.kind == Kind::Symlink && target.read_link(relative)? == *leads_to);
+                existing.kind == Kind::Symlink && target.read_link(relative)? == *leads_to
             }
-            node => return Ok(is_special(existing, node)),
+            node => is_special(existing, node) && existing.mode == entry.meta.mode,
         };
-        let looks_right = existing.kind == Kind::File
-            && existing.size == content.size
-            && existing.mtime == entry.meta.mtime
-            && existing.mode == entry.meta.mode;
-        if !looks_right {
-            return Ok(false);
+        let is_right = is_right && target.is_owned_alike(existing, &entry.meta);
+        Ok(if is_right { Likeness::Right } else { Likeness::Other })
+    }
+
+    fn file_likeness(
+        &mut self,
+        target: &Target,
+        relative: &[u8],
+        entry: &Entry,
+        content: &Content,
+        existing: &Existing,
+    ) -> Likeness {
+        if existing.kind != Kind::File || existing.size != content.size {
+            return Likeness::Other;
         }
         // One that cannot be read, or whose parts are not known, is not known to be right.
         let (Ok(lengths), Ok(file)) = (self.lengths(content), target.open_existing(relative)) else {
-            return Ok(false);
+            return Likeness::Other;
         };
-        Ok(self.has_content(file, content, &lengths).unwrap_or(false))
+        match self.has_content(&file, content, &lengths) {
+            Ok(true) if target.is_alike(existing, &file, &entry.meta) => Likeness::Right,
+            Ok(true) => Likeness::RightContent,
+            Ok(false) | Err(_) => Likeness::Other,
+        }
     }
 
     /// The plain bytes of a chunk.
@@ -123,14 +146,14 @@ impl Comparer {
         content.pieces.iter().map(&mut length).collect()
     }
 
-    fn has_content(&mut self, mut file: File, content: &Content, lengths: &[u64]) -> io::Result<bool> {
+    fn has_content(&mut self, file: &File, content: &Content, lengths: &[u64]) -> io::Result<bool> {
         for (piece, len) in content.pieces.iter().zip(lengths) {
             let is_right = match piece {
                 Piece::Chunk(id) => {
                     self.buffer.resize(*len as usize, 0);
-                    self.fill(&mut file)? && self.repository.keyring().chunk_id(&self.buffer) == *id
+                    self.fill(file)? && self.repository.keyring().chunk_id(&self.buffer) == *id
                 }
-                Piece::Hole(len) => self.is_zero(&mut file, *len)?,
+                Piece::Hole(len) => self.is_zero(file, *len)?,
             };
             if !is_right {
                 return Ok(false);
@@ -139,7 +162,7 @@ impl Comparer {
         Ok(true)
     }
 
-    fn is_zero(&mut self, file: &mut File, mut len: u64) -> io::Result<bool> {
+    fn is_zero(&mut self, file: &File, mut len: u64) -> io::Result<bool> {
         while len > 0 {
             self.buffer.resize(len.min(1 << 20) as usize, 0);
             if !self.fill(file)? || self.buffer.iter().any(|&byte| byte != 0) {
@@ -151,7 +174,7 @@ impl Comparer {
     }
 
     /// Reads on as much as the buffer holds; false where the file ends before.
-    fn fill(&mut self, file: &mut File) -> io::Result<bool> {
+    fn fill(&mut self, mut file: &File) -> io::Result<bool> {
         match file.read_exact(&mut self.buffer) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             read => read.map(|()| true),

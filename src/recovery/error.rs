@@ -64,7 +64,10 @@ pub enum RecoveryError {
     #[error("{0}")]
     Map(String),
     /// What is there could not be kept, so nothing was changed.
-    #[error("nothing was restored, for what is there now could not be kept as a safety snapshot: {0}")]
+    #[error(
+        "nothing was restored, for what is there now could not be kept as a safety snapshot: {0}; `restore \
+         --no-safety` does without, and leaves no way back"
+    )]
     NotKept(#[source] super::SafetyError),
     /// No such restore, or one that this cannot be done with.
     #[error("{0}")]
@@ -75,6 +78,24 @@ pub enum RecoveryError {
         /// The snapshot.
         snapshot: String,
     },
+}
+
+impl RecoveryError {
+    /// Whether the same restore may succeed, or go further, when it is tried again: what it was asked for can
+    /// be had, and the fault lay elsewhere.
+    pub fn is_worth_resuming(&self) -> bool {
+        match self {
+            Self::Repository(error) => !matches!(error, RepositoryError::Busy(_)),
+            Self::Place(error) => !matches!(error, PlaceError::Busy { .. } | PlaceError::Target { .. }),
+            Self::TooLittleRoom { .. } | Self::Manifest { .. } | Self::NotKept(_) => true,
+            Self::Filter(_)
+            | Self::NotWhole { .. }
+            | Self::OnlyWhatChanged { .. }
+            | Self::Map(_)
+            | Self::Session(_)
+            | Self::NothingSelected { .. } => false,
+        }
+    }
 }
 
 impl From<StateError> for RecoveryError {

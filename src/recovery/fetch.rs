@@ -1,6 +1,5 @@
 //! Fetches what a batch needs: near frames of a pack with one request, one request after the other.
-//! Every frame is opened once, and as soon as it is there, while the rest of the answer is coming:
-//! of what came all but a few frames is written, whenever a restore is broken off.
+//! Every frame is opened once, and as soon as it is there, while the rest of the answer is coming.
 
 use super::RecoveryError;
 use super::batch::WantedChunk;
@@ -9,7 +8,7 @@ use super::reuse::Finder;
 use crate::format::names;
 use crate::format::pack::PackEntry;
 use crate::repository::reader::{Fetch, FrameReader, plan_fetches};
-use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::repository::{Cancel, Landing, Repository, RepositoryError};
 use crate::store::TrafficCount;
 use futures_util::TryStreamExt;
 use std::collections::BTreeSet;
@@ -22,20 +21,21 @@ use tokio::task::JoinError;
 /// written.
 const AT_WORK: usize = 2;
 
-/// How many frames are opened at the same time, and the memory that they are decoded into one after
-/// the other.
+/// How many frames are opened at the same time, the memory that they are decoded into one after the
+/// other, and where packs come down.
 pub(super) struct Hands {
+    landing: Option<Arc<Landing>>,
     free: Arc<Semaphore>,
     rooms: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Hands {
-    pub(super) fn new(threads: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(threads.max(1))), rooms: Mutex::default() }
+    pub(super) fn new(threads: usize, landing: Option<Arc<Landing>>) -> Self {
+        Self { landing, free: Arc::new(Semaphore::new(threads.max(1))), rooms: Mutex::default() }
     }
 
-    /// Waits until one more frame may be opened. Who reads an answer and waits here takes no more of
-    /// it: that bounds what is in memory, and what a restore that is killed has lost.
+    /// Waits until one more frame may be opened. Who waits here holds the frame that comes next and
+    /// no other: that bounds what is in memory.
     async fn take_one(&self) -> Result<OwnedSemaphorePermit, RepositoryError> {
         acquired(&self.free).await
     }
@@ -204,13 +204,14 @@ async fn fill_from(
     turn: &Arc<Semaphore>,
 ) -> Result<(), RecoveryError> {
     let turn = acquired(turn).await?;
-    let came = fetch_and_open(repository, filling, &job, &job.fetch, hands, Some(turn)).await?;
+    let landing = hands.landing.as_deref();
+    let came = fetch_and_open(repository, filling, &job, &job.fetch, hands, (landing, Some(turn))).await?;
     lose(filling, &job, &came.missing, &came.reason);
     if came.spoilt.is_empty() {
         return Ok(());
     }
     let again = Fetch { range: job.fetch.range.clone(), frames: came.spoilt };
-    let came = fetch_and_open(repository, filling, &job, &again, hands, None).await?;
+    let came = fetch_and_open(repository, filling, &job, &again, hands, (None, None)).await?;
     lose(filling, &job, &came.missing, &came.reason);
     let path = names::pack(job.pack.folder, &job.pack.object);
     lose(filling, &job, &came.spoilt, &format!("{path} is damaged: run `filbert check --read-data`"));
@@ -218,18 +219,17 @@ async fn fill_from(
 }
 
 /// Fetches frames and opens each as soon as it is there, several at the same time. The `turn` is for
-/// the next request, which begins when the last frame of this one is coming: early enough to hide its
-/// way, and late enough that a restore that is killed has one begun frame and the buffers of one
-/// connection to lose.
+/// the next request, which begins when the last frame of this one is asked for: early enough to hide its
+/// way, and late enough that no more than two packs lie in the landing.
 async fn fetch_and_open(
     repository: &Repository,
     filling: &Arc<Filling>,
     job: &Arc<Job>,
     fetch: &Fetch,
     hands: &Arc<Hands>,
-    mut turn: Option<OwnedSemaphorePermit>,
+    (landing, mut turn): (Option<&Landing>, Option<OwnedSemaphorePermit>),
 ) -> Result<Came, RecoveryError> {
-    let mut frames = repository.frames(&job.pack, fetch);
+    let mut frames = repository.frames(&job.pack, fetch, landing);
     let (mut opening, mut left) = (Vec::new(), frames.bytes_left());
     let (missing, reason) = loop {
         if frames.missing().len() <= 1 {
@@ -262,6 +262,7 @@ async fn fetch_and_open(
             spoilt.push((frame, at));
         }
     }
+    frames.forget();
     Ok(Came { spoilt, missing, reason })
 }
 

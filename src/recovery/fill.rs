@@ -2,12 +2,13 @@
 //! last chunk is written; one that lacks a chunk never does.
 
 use super::batch::{Batch, LocalChunk, WantedChunk, WantedFile};
+use super::logs::LogRemover;
 use super::places::Places;
 use super::report::Report;
 use super::reuse::{Finder, Local};
 use crate::files::place::{NewFile, PlaceError};
 use crate::model::id::ChunkId;
-use crate::progress::{Event, FileAction};
+use crate::progress::Event;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The files of a batch while they are filled.
@@ -15,6 +16,7 @@ pub(super) struct Filling {
     pub(super) batch: Batch,
     places: Arc<Places>,
     report: Arc<Report>,
+    logs: Arc<LogRemover>,
     states: Vec<Mutex<FileState>>,
     full_disk: Mutex<Option<PlaceError>>,
     lost: Mutex<Vec<(WantedChunk, String)>>,
@@ -27,14 +29,14 @@ struct FileState {
 }
 
 impl Filling {
-    pub(super) fn new(batch: Batch, places: Arc<Places>, report: Arc<Report>) -> Self {
+    pub(super) fn new(batch: Batch, places: Arc<Places>, report: Arc<Report>, logs: Arc<LogRemover>) -> Self {
         let states = batch
             .files
             .iter()
             .map(|file| Mutex::new(FileState { file: None, missing: file.chunks, failed: false }))
             .collect();
         let (full_disk, lost) = (Mutex::default(), Mutex::default());
-        Self { batch, places, report, states, full_disk, lost }
+        Self { batch, places, report, logs, states, full_disk, lost }
     }
 
     /// Tells that so many bytes came.
@@ -47,7 +49,7 @@ impl Filling {
         for (number, file) in self.batch.files.iter().enumerate().filter(|(_, file)| file.chunks == 0) {
             let mut state = self.state(number as u32);
             let begun = self.begin(number as u32);
-            if let Err(error) = begun.and_then(|new| finish(new, file)) {
+            if let Err(error) = begun.and_then(|new| self.finish(new, file)) {
                 self.fail(&mut state, number as u32, error);
                 continue;
             }
@@ -140,7 +142,7 @@ impl Filling {
             return Ok(());
         }
         let wanted = &self.batch.files[number as usize];
-        finish(*file, wanted)?;
+        self.finish(*file, wanted)?;
         self.finished(wanted);
         Ok(())
     }
@@ -207,7 +209,15 @@ impl Filling {
         if file.meta.links > 1 {
             self.report.can_be_linked_to(file.spot.at());
         }
-        self.report.written(&self.places.shown(file.spot.at()), FileAction::Restored);
+        self.report.written(&self.places.shown(file.spot.at()), file.takes_place);
+    }
+
+    fn finish(&self, new: NewFile, wanted: &WantedFile) -> Result<(), PlaceError> {
+        self.logs.make_way(&new, wanted, &self.places, &self.report)?;
+        match wanted.replaces {
+            Some(seen) => new.finish_over(&wanted.meta, seen),
+            None => new.finish(&wanted.meta, false),
+        }
     }
 
     fn begin(&self, number: u32) -> Result<NewFile, PlaceError> {
@@ -246,12 +256,5 @@ impl Filling {
 
     fn state(&self, number: u32) -> MutexGuard<'_, FileState> {
         self.states[number as usize].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn finish(new: NewFile, wanted: &WantedFile) -> Result<(), PlaceError> {
-    match wanted.replaces {
-        Some(seen) => new.finish_over(&wanted.meta, seen),
-        None => new.finish(&wanted.meta, false),
     }
 }

@@ -4,9 +4,11 @@
 use super::places::{At, Places, Spot};
 use super::removal::Removing;
 use super::report::Report;
-use super::{RecoveryError, changes::Changes};
-use crate::files::database::{LOG_SUFFIXES, SHARED_MEMORY_SUFFIX, is_database};
-use crate::files::place::Target;
+use super::{RecoveryError, RestoreOptions, batch::WantedFile, changes::Changes};
+use crate::files::database::{LOG_SUFFIXES, MAGIC, SHARED_MEMORY_SUFFIX, is_database};
+use crate::files::place::{NewFile, PlaceError, Target};
+use crate::model::path::display_bytes;
+use crate::repository::Repository;
 use crate::state::restores::ChangeKind;
 use std::io::Read;
 
@@ -43,6 +45,18 @@ impl StrayLogs {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Those of this database, which go when it gets its name.
+    pub(super) fn take_of(&mut self, database: At<'_>) -> Vec<Spot> {
+        let is_its = |(spot, name_len): &mut (Spot, usize)| {
+            spot.place == database.place && spot.relative.get(..*name_len) == Some(database.relative)
+        };
+        self.found.extract_if(.., is_its).map(|(spot, _)| spot).collect()
+    }
+
     /// Notes those that may go.
     pub(super) fn note(&self, places: &Places, changes: &Changes) {
         for (spot, _) in &self.found {
@@ -62,7 +76,7 @@ impl StrayLogs {
                 continue;
             }
             if options.overwrite && removing.one(spot.at())? {
-                report.removed();
+                report.removed(&places.shown(spot.at()));
             } else {
                 let message = "a log of another state of the database beside it, which SQLite would play back onto it: \
                                remove it before the database is opened (--overwrite does)";
@@ -71,6 +85,51 @@ impl StrayLogs {
         }
         Ok(())
     }
+}
+
+/// Removes the logs of files that take the place of others, each right before its file does: at no
+/// moment does a log lie beside a database that it does not belong to.
+pub(super) struct LogRemover {
+    repository: Repository,
+    options: RestoreOptions,
+}
+
+impl LogRemover {
+    pub(super) fn new(repository: Repository, options: &RestoreOptions) -> Self {
+        Self { repository, options: options.clone() }
+    }
+
+    /// Removes those beside `wanted`, if it is a database.
+    ///
+    /// # Errors
+    /// One of them changed since it was kept, so the database is in use; or the system refuses.
+    pub(super) fn make_way(
+        &self,
+        new: &NewFile,
+        wanted: &WantedFile,
+        places: &Places,
+        report: &Report,
+    ) -> Result<(), PlaceError> {
+        if wanted.logs.is_empty() || !new.begins_with(MAGIC) {
+            return Ok(());
+        }
+        let removing = Removing { repository: &self.repository, options: &self.options, places, report };
+        for log in &wanted.logs {
+            let in_use = || PlaceError::Changed { path: display_bytes(&log.relative).into_owned() };
+            match removing.one(log.at()) {
+                Ok(true) => report.removed(&places.shown(log.at())),
+                Ok(false) if is_there(places, log.at()) => return Err(in_use()),
+                Ok(false) => {}
+                Err(RecoveryError::Place(error)) => return Err(error),
+                Err(_) => return Err(in_use()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_there(places: &Places, at: At<'_>) -> bool {
+    places.target(at).is_some_and(|target| !matches!(target.existing(at.relative), Ok(None)))
 }
 
 fn holds_database(places: &Places, at: At<'_>) -> bool {

@@ -3,8 +3,8 @@
 use super::verify::Verified;
 use crate::model::path::EntryPath;
 use crate::progress::Problem;
-use crate::repository::Cancel;
 use crate::repository::snapshots::SnapshotInfo;
+use crate::repository::{Cancel, Landing};
 use crate::store::TrafficCount;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,6 +55,12 @@ pub struct RestoreOptions {
     pub dry_run: bool,
     /// Marks unfinished files in the target, so that a restore of the same mark goes on with them.
     pub mark: Option<u32>,
+    /// Unfinished files that a restore of this mark left, where it worked on what is restored, go.
+    pub clear: Option<u32>,
+    /// An earlier run of the same restore may have made some of what is there.
+    pub goes_on: bool,
+    /// Where packs come down, so that what came outlives this process.
+    pub landing: Option<Arc<Landing>>,
     /// Threads that decode.
     pub threads: usize,
     /// A wish to stop.
@@ -79,6 +85,9 @@ impl RestoreOptions {
             verify: false,
             dry_run: false,
             mark: None,
+            clear: None,
+            goes_on: false,
+            landing: None,
             threads: 2,
             cancel: Cancel::default(),
         }
@@ -96,6 +105,8 @@ pub struct RestoreOutcome {
     pub files_written: u64,
     /// Of the files written (or that would be), those that took the place of something else.
     pub files_replaced: u64,
+    /// Files whose content was right, and that got (or would get) their owner, mode, time and attributes.
+    pub metadata_set: u64,
     /// Files that were right already.
     pub files_already_right: u64,
     /// Things removed (or that a dry run would remove) that the snapshot does not have.

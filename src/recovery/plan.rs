@@ -3,7 +3,7 @@
 
 use super::batch::{Batch, There, WantedFiles};
 use super::changes::{Changes, was_noted};
-use super::compare::Comparer;
+use super::compare::{Comparer, Likeness};
 use super::logs::StrayLogs;
 use super::places::{At, Places, Spot};
 use super::removal::{Removals, Removing};
@@ -16,7 +16,6 @@ use crate::files::filter::Filter;
 use crate::files::links::FirstNames;
 use crate::files::place::{Existing, Kind, Seen, Target};
 use crate::model::entry::{Entry, Node};
-use crate::progress::{Event, FileAction};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
 use crate::state::restores::ChangeKind;
@@ -30,6 +29,8 @@ pub(super) struct LateLink {
     pub(super) spot: Spot,
     /// What lies there that it takes the place of.
     pub(super) replaces: Option<Seen>,
+    /// Something lay there.
+    pub(super) takes_place: bool,
 }
 
 /// What is left to do when all files are there.
@@ -147,7 +148,10 @@ impl Planner {
     }
 
     fn take_batch(&mut self) -> Result<Batch, RecoveryError> {
-        let wanted = std::mem::take(&mut self.wanted);
+        let mut wanted = std::mem::take(&mut self.wanted);
+        if self.options.overwrite && !self.options.dry_run {
+            wanted.take_logs(&mut self.logs);
+        }
         wanted.find(&self.repository, &mut self.comparer, &self.places, &self.report)
     }
 
@@ -207,24 +211,32 @@ impl Planner {
             self.report.problem(self.places.shown(at), message);
             return Ok(());
         }
+        if let (Some(mark), Some(target)) = (self.options.clear, self.writable(at)) {
+            target.clear_unfinished(mark, at.relative);
+        }
+        let mut takes_place = false;
         let mut there = if self.is_new_below(at) { There::Nothing } else { There::Unfinished };
         match existing {
             None => self.note(at, ChangeKind::Made, None),
             Some(existing) => {
-                if let Some(target) = &target
-                    && self.comparer.is_right(target, at.relative, &entry, &existing)?
-                {
-                    self.right(&entry, at);
+                let likeness = match &target {
+                    Some(target) => self.comparer.likeness(target, at.relative, &entry, &existing)?,
+                    None => Likeness::Other,
+                };
+                if likeness == Likeness::Right {
+                    self.right(&entry, at, &existing);
                     return Ok(());
+                }
+                // Of one with further names, which may lie anywhere, only this name is meant.
+                if likeness == Likeness::RightContent && existing.links == 1 && self.may_set_metadata() {
+                    return self.set_metadata(&entry, at, &existing);
                 }
                 if !self.may_replace(at, &existing)? {
                     return Ok(());
                 }
                 self.note(at, ChangeKind::Replaced, Some(&existing));
                 let is_file = matches!(entry.node, Node::File(_));
-                if is_file {
-                    self.report.replaced();
-                }
+                takes_place = true;
                 if existing.kind == Kind::Folder {
                     self.clear_below(at)?;
                 }
@@ -236,7 +248,7 @@ impl Planner {
                 }
             }
         }
-        self.make(entry, at, there)
+        self.make(entry, at, there, takes_place)
     }
 
     /// Something of another name is in the place of this, and of all that is below it.
@@ -250,14 +262,40 @@ impl Planner {
         self.report.left_alone(self.places.shown(at), OTHER_NAME.to_owned());
     }
 
-    fn right(&mut self, entry: &Entry, at: At<'_>) {
+    fn right(&mut self, entry: &Entry, at: At<'_>, existing: &Existing) {
         if matches!(entry.node, Node::File(_)) {
             self.report.already_right(&self.places.shown(at), entry.node.size());
         }
+        if existing.links > 1
+            && let Some(changes) = &self.changes
+        {
+            changes.is_right(&self.places, at, existing);
+        }
+        self.has_right_content(entry, at);
+    }
+
+    /// Further names of it can be links to it.
+    fn has_right_content(&mut self, entry: &Entry, at: At<'_>) {
         self.first_names.entry(at.place).or_default().note(entry, at.relative);
         if entry.meta.links > 1 {
             self.report.can_be_linked_to(at);
         }
+    }
+
+    /// Whether a file of the right content may get its owner, mode, time and attributes: where files may be
+    /// replaced, and where an earlier run of the same restore may have made it.
+    fn may_set_metadata(&self) -> bool {
+        self.options.overwrite || self.options.goes_on
+    }
+
+    fn set_metadata(&mut self, entry: &Entry, at: At<'_>, existing: &Existing) -> Result<(), RecoveryError> {
+        self.note(at, ChangeKind::Replaced, Some(existing));
+        if let Some(target) = self.writable(at) {
+            target.set_metadata(at.relative, existing, &entry.meta)?;
+        }
+        self.report.metadata_set(&self.places.shown(at), entry.node.size());
+        self.has_right_content(entry, at);
+        Ok(())
     }
 
     /// Whether what lies there may be replaced; if not, that is told.
@@ -290,6 +328,9 @@ impl Planner {
             None if at.relative.is_empty() => {}
             None => self.note(at, ChangeKind::Made, None),
         }
+        if in_the_way {
+            self.report.removed(&self.places.shown(at));
+        }
         if self.options.dry_run {
             let is_made = in_the_way || existing.is_none() && !at.relative.is_empty();
             if is_made && !self.is_new_below(at) {
@@ -317,7 +358,13 @@ impl Planner {
         Ok(())
     }
 
-    fn make(&mut self, entry: Entry, at: At<'_>, there: There) -> Result<(), RecoveryError> {
+    fn make(
+        &mut self,
+        entry: Entry,
+        at: At<'_>,
+        there: There,
+        takes_place: bool,
+    ) -> Result<(), RecoveryError> {
         let names = self.first_names.entry(at.place).or_default();
         if let Some(first) = names.other_name(&entry, at.relative) {
             let first = first.to_vec();
@@ -325,7 +372,7 @@ impl Planner {
                 There::Older(seen) => Some(seen),
                 There::Nothing | There::Unfinished => None,
             };
-            self.late_links.push(LateLink { first, spot: at.to_spot(), replaces });
+            self.late_links.push(LateLink { first, spot: at.to_spot(), replaces, takes_place });
             return Ok(());
         }
         names.note(&entry, at.relative);
@@ -340,7 +387,7 @@ impl Planner {
                 return Ok(());
             }
         };
-        self.wanted.add(at, entry.meta, content, there);
+        self.wanted.add(at, entry.meta, content, there, takes_place);
         Ok(())
     }
 
@@ -366,20 +413,5 @@ impl Planner {
 
     fn writable(&self, at: At<'_>) -> Option<&Target> {
         self.places.target(at).map(|target| &**target).filter(|_| !self.options.dry_run)
-    }
-}
-
-impl Report {
-    fn already_right(&self, shown: &str, size: u64) {
-        self.right();
-        self.tell(Event::File { path: shown, action: FileAction::AlreadyRight });
-        self.tell(Event::Advanced { files: 1, bytes: size });
-    }
-
-    /// A file is whole under its name.
-    pub(super) fn written(&self, shown: &str, action: FileAction) {
-        self.wrote();
-        self.tell(Event::File { path: shown, action });
-        self.tell(Event::Advanced { files: 1, bytes: 0 });
     }
 }

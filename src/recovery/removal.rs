@@ -9,7 +9,7 @@ use super::{RecoveryError, RestoreOptions};
 use crate::files::filter::Filter;
 use crate::files::place::Kind;
 use crate::files::source::Source;
-use crate::files::walk::{Walk, WalkOptions};
+use crate::files::walk::{Walk, WalkOptions, Walked};
 use crate::format::FormatError;
 use crate::model::entry::Entry;
 use crate::model::path::EntryPath;
@@ -17,6 +17,7 @@ use crate::repository::Repository;
 use crate::repository::snapshots::{SnapshotEntries, unless_local};
 use crate::state::restores::ChangeKind;
 use std::cmp::Ordering;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use walkdir::WalkDir;
 
@@ -56,7 +57,7 @@ impl Removals {
                 if let Some(changes) = changes {
                     changes.note(places, spot.at(), ChangeKind::Removed, Some(&existing));
                 }
-                report.removed();
+                report.removed(&places.shown(spot.at()));
             }
         }
     }
@@ -105,7 +106,7 @@ impl Removing<'_> {
                 false => self.one(at),
             };
             match removed {
-                Ok(true) => self.report.removed(),
+                Ok(true) => self.report.removed(&self.places.shown(at)),
                 Ok(false) => {}
                 Err(RecoveryError::Place(error)) => {
                     self.report.problem(self.places.shown(at), format!("not removed: {error}"));
@@ -118,7 +119,15 @@ impl Removing<'_> {
 
     pub(super) fn one(&self, at: At<'_>) -> Result<bool, RecoveryError> {
         let Some(target) = self.places.target(at) else { return Ok(false) };
-        let Some(existing) = target.existing(at.relative)? else { return Ok(false) };
+        if let Some(mark) = self.options.clear {
+            target.clear_unfinished(mark, at.relative);
+        }
+        let existing = match target.existing(at.relative) {
+            // It went with what it lay in.
+            Err(error) if error.is_in_the_way() => None,
+            existing => existing?,
+        };
+        let Some(existing) = existing else { return Ok(false) };
         if let Some(noted) = &self.options.noted
             && !was_noted(self.repository.state(), noted, &self.places.disk_path(at), &existing)?
         {
@@ -152,7 +161,7 @@ fn beside(
     };
     let walk = Walk::new(&sources(options, places), root.clone(), taken, walk_options);
     let mut known = entries.iter().peekable();
-    let mut spots = Vec::new();
+    let (mut spots, mut mounted) = (Vec::new(), None::<EntryPath>);
     // An entry that cannot be read might be the one that keeps a file: nothing is removed then.
     let list_is_damaged = |reason| RecoveryError::Manifest { snapshot: options.snapshot.id.short(), reason };
     for walked in walk {
@@ -178,6 +187,21 @@ fn beside(
             order = Ordering::Less;
         }
         let is_in_snapshot = order.is_eq();
+        if is_in_snapshot {
+            known.next();
+        }
+        if mounted.as_ref().is_some_and(|mounted| walked.path.below(mounted).is_some()) {
+            continue;
+        }
+        let mut has_below =
+            || matches!(known.peek(), Some(Ok(next)) if next.path.below(&walked.path).is_some());
+        if is_mount_point(&walked) && !has_below() {
+            let message =
+                "another file system lies there, which the snapshot does not have: nothing in it is removed";
+            report.left_alone(walked.disk_path.display().to_string(), message.to_owned());
+            mounted = Some(walked.path);
+            continue;
+        }
         let Some(at) = places.find(&walked.path) else { continue };
         let relative = walked.path.below(&root).unwrap_or_default();
         let is_selected = wanted.selects(relative, walked.metadata.is_dir());
@@ -190,6 +214,7 @@ fn beside(
         });
         if !is_in_snapshot
             && is_selected
+            && !walked.is_cache_tag
             && !is_elsewhere
             && !at.relative.is_empty()
             && walked.disk_path == places.disk_path(at)
@@ -198,6 +223,12 @@ fn beside(
         }
     }
     Ok(spots)
+}
+
+/// Whether another file system begins here, below the folder that is walked.
+fn is_mount_point(walked: &Walked) -> bool {
+    let above = walked.disk_path.parent().and_then(|above| above.symlink_metadata().ok());
+    walked.metadata.is_dir() && above.is_some_and(|above| above.dev() != walked.metadata.dev())
 }
 
 /// What is walked: of each place that which the backup walked.

@@ -2,7 +2,7 @@
 
 use super::RestoreOutcome;
 use super::places::{At, Spot};
-use crate::progress::{Event, Observer, Problem};
+use crate::progress::{Event, FileAction, Observer, Problem};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,20 +33,38 @@ impl Report {
         outcome.bytes += size;
     }
 
-    pub(super) fn right(&self) {
+    /// A file was right already.
+    pub(super) fn already_right(&self, shown: &str, size: u64) {
         self.lock().files_already_right += 1;
+        self.file(shown, FileAction::AlreadyRight, size);
     }
 
-    pub(super) fn wrote(&self) {
-        self.lock().files_written += 1;
+    /// A file of the right content got (or would get) its owner, mode, time and attributes.
+    pub(super) fn metadata_set(&self, shown: &str, size: u64) {
+        self.lock().metadata_set += 1;
+        self.file(shown, FileAction::MetadataSet, size);
     }
 
-    pub(super) fn replaced(&self) {
-        self.lock().files_replaced += 1;
+    /// A file is whole under its name, or would be; `takes_place` where something else lay there.
+    pub(super) fn written(&self, shown: &str, takes_place: bool) {
+        {
+            let mut outcome = self.lock();
+            outcome.files_written += 1;
+            outcome.files_replaced += u64::from(takes_place);
+        }
+        self.file(shown, if takes_place { FileAction::Replaced } else { FileAction::Restored }, 0);
     }
 
-    pub(super) fn removed(&self) {
+    /// Something is gone, or would be.
+    pub(super) fn removed(&self, shown: &str) {
         self.lock().removed += 1;
+        self.tell(Event::File { path: shown, action: FileAction::Removed });
+    }
+
+    /// A file is done; `bytes` of it were not counted yet.
+    fn file(&self, path: &str, action: FileAction, bytes: u64) {
+        self.tell(Event::File { path, action });
+        self.tell(Event::Advanced { files: 1, bytes });
     }
 
     /// So many bytes lay on this machine already.

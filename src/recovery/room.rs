@@ -29,8 +29,10 @@ pub(super) fn check_room(
     let mut disks = BTreeMap::new();
     let mut disk_of_place = Vec::new();
     for place in places.all() {
-        let device = place.folder.metadata().ok().map(|found| found.dev());
-        if let Some(free) = free_bytes(&place.folder)
+        // In a dry run it may still have to be made.
+        let there = place.folder.ancestors().find(|above| above.exists()).unwrap_or(&place.folder);
+        let device = there.metadata().ok().map(|found| found.dev());
+        if let Some(free) = free_bytes(there)
             && let Some(device) = device
         {
             disks.entry(device).or_insert_with(|| Disk { folder: place.folder.clone(), free, needed: 0 });

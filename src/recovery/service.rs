@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::changes::Changes;
 use super::fetch::{self, Hands};
 use super::fill::Filling;
+use super::logs::LogRemover;
 use super::places::{Places, check_entries};
 use super::plan::{LateLink, Leftover, Planner};
 use super::removal::Removing;
@@ -15,7 +16,7 @@ use crate::files::place::ShortfallKind;
 use crate::format::record::SnapshotState;
 use crate::model::path::display_bytes;
 use crate::model::set::SAFETY_SET;
-use crate::progress::{Event, FileAction, Observer, Stage};
+use crate::progress::{Event, Observer, Stage};
 use crate::repository::{Repository, RepositoryError};
 use crate::store::TrafficCount;
 use crossbeam_channel::Receiver;
@@ -74,9 +75,17 @@ impl RecoveryService {
             fetch::blocking(move || check_entries(&options, &entries)).await??;
         }
         let places = Arc::new(Places::open(&options)?);
-        if !options.dry_run && !options.ignore_free_space {
+        if !options.ignore_free_space {
             let (options, entries, places) = (options.clone(), entries.clone(), places.clone());
-            fetch::blocking(move || check_room(&options, &entries, &places)).await??;
+            let is_asked = options.dry_run && changes.is_none();
+            match fetch::blocking(move || check_room(&options, &entries, &places)).await? {
+                Err(RecoveryError::TooLittleRoom { target, needed, free }) if is_asked => {
+                    let subject = target.display().to_string();
+                    report
+                        .problem(subject, RecoveryError::TooLittleRoom { target, needed, free }.to_string());
+                }
+                checked => checked?,
+            }
         }
         let all = options.includes.is_empty() && options.excludes.is_empty() && options.exactly.is_none();
         let tally = Some(options.snapshot.head.tally).filter(|_| all);
@@ -145,7 +154,8 @@ impl RecoveryService {
         planned: Receiver<Batch>,
     ) -> Result<Fetched, RecoveryError> {
         let mut fetched = Fetched::default();
-        let hands = Arc::new(Hands::new(options.threads));
+        let logs = Arc::new(LogRemover::new(self.repository.clone(), options));
+        let hands = Arc::new(Hands::new(options.threads, options.landing.clone()));
         while let Some(mut batch) = next(&planned).await? {
             let chunks = std::mem::take(&mut batch.chunks);
             if options.dry_run {
@@ -155,10 +165,12 @@ impl RecoveryService {
                     *fetched.packs.entry(pack).or_default() += bytes;
                 }
                 batch.local.iter().for_each(|local| report.found_here(u64::from(local.len)));
-                batch.files.iter().for_each(|_| report.wrote());
+                batch.files.iter().for_each(|file| {
+                    report.written(&places.shown(file.spot.at()), file.takes_place);
+                });
                 continue;
             }
-            let filling = Arc::new(Filling::new(batch, places.clone(), report.clone()));
+            let filling = Arc::new(Filling::new(batch, places.clone(), report.clone(), logs.clone()));
             if let Err(error) = fetch::fill(&self.repository, filling, chunks, &hands, &options.cancel).await
             {
                 fetched.failure = Some(error);
@@ -233,7 +245,7 @@ fn make_link(places: &Places, link: &LateLink, report: &Report) {
         None => target.link(&link.first, at.relative),
     };
     match made {
-        Ok(()) => report.written(&places.shown(at), FileAction::Restored),
+        Ok(()) => report.written(&places.shown(at), link.takes_place),
         Err(error) => {
             report.unrestored(at);
             report.problem(places.shown(at), error.to_string());

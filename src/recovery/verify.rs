@@ -13,9 +13,9 @@ use crate::repository::snapshots::SnapshotEntries;
 /// What a verification found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Files, links and others that are as in the snapshot.
+    /// Regular files that are as in the snapshot.
     pub passed: u64,
-    /// Those that are not; each is a problem by name.
+    /// Files, links and others that are not; each is a problem by name.
     pub failed: u64,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn verify(
         let Some(at) = places.find(&entry.path).filter(|at| !at.relative.is_empty()) else { return Ok(()) };
         let Some(target) = places.target(at).filter(|_| !report.is_unrestored(at)) else { return Ok(()) };
         match comparer.difference(target, at.relative, &entry)? {
-            None => verified.passed += u64::from(!matches!(entry.node, Node::Folder)),
+            None => verified.passed += u64::from(matches!(entry.node, Node::File(_))),
             Some(difference) => {
                 verified.failed += 1;
                 let message = format!("not as it should be: {difference}; restore it again");

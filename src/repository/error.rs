@@ -41,8 +41,9 @@ pub enum RepositoryError {
     WrongPassword(String),
     /// The recovery key opens no slot.
     #[error(
-        "the recovery key does not open the repository at {0}: it is of another repository, or it ended when a \
-         newer kit was proven (the server's own password was accepted)"
+        "the recovery key is typed right and does not open the repository at {0}: it is of another repository, or it \
+         ended, because a newer kit was proven or `filbert kit --end` named it; take the newest kit, or the encryption \
+         password"
     )]
     WrongRecoveryKey(String),
     /// A mistake in a recovery key.

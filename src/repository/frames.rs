@@ -1,6 +1,7 @@
 //! The frames of a fetch as they come: each is handed out as soon as its last byte is there, so that
 //! a restore that is broken off has lost little of what it received.
 
+use super::landing::{Landed, Landing};
 use super::reader::Fetch;
 use super::{Repository, RepositoryError};
 use crate::format::FormatError;
@@ -21,13 +22,20 @@ pub struct Frames<'a> {
     rest: Range<u64>,
     /// None before it is asked for.
     pieces: Option<Box<dyn Pieces + 'a>>,
+    landing: Option<&'a Landing>,
+    landed: Option<Landed>,
     piece: Bytes,
     asked_again: bool,
 }
 
 impl Repository {
-    /// The frames of `fetch`. Nothing is asked for yet.
-    pub fn frames<'a>(&'a self, pack: &'a PackEntry, fetch: &'a Fetch) -> Frames<'a> {
+    /// The frames of `fetch`, which come down into `landing` if there is one. Nothing is asked for yet.
+    pub fn frames<'a>(
+        &'a self,
+        pack: &'a PackEntry,
+        fetch: &'a Fetch,
+        landing: Option<&'a Landing>,
+    ) -> Frames<'a> {
         Frames {
             store: self.store(),
             pack,
@@ -35,13 +43,15 @@ impl Repository {
             wanted: &fetch.frames,
             rest: fetch.range.clone(),
             pieces: None,
+            landing,
+            landed: None,
             piece: Bytes::new(),
             asked_again: false,
         }
     }
 }
 
-impl Frames<'_> {
+impl<'a> Frames<'a> {
     /// Number, offset in the pack and sealed bytes of the next frame; `None` when all came and the
     /// answer is read to its end.
     pub async fn next(&mut self) -> Result<Option<(u32, u64, Bytes)>, RepositoryError> {
@@ -76,6 +86,13 @@ impl Frames<'_> {
         self.wanted
     }
 
+    /// What came is of no more use: it is opened and written, or cannot be.
+    pub fn forget(self) {
+        if let Some(landed) = self.landed {
+            landed.remove();
+        }
+    }
+
     /// How many bytes of the range are still to come.
     pub fn bytes_left(&self) -> u64 {
         self.rest.end - self.rest.start
@@ -87,13 +104,13 @@ impl Frames<'_> {
             let pieces = match &mut self.pieces {
                 Some(pieces) => pieces,
                 None => {
-                    let read = self.store.read(&self.path, self.rest.clone(), self.pack.size).await?;
+                    let read = self.ask().await?;
                     self.pieces.insert(read)
                 }
             };
             match pieces.next().await? {
                 Some(piece) => self.piece = piece,
-                // It was most likely cut on its way.
+                // It was most likely cut on its way, or could not be put down.
                 None if !self.asked_again => (self.asked_again, self.pieces) = (true, None),
                 None => return Err(self.damaged("it is shorter than it was")),
             }
@@ -101,6 +118,17 @@ impl Frames<'_> {
         let taken = self.piece.split_to((self.piece.len() as u64).min(most) as usize);
         self.rest.start += taken.len() as u64;
         Ok(taken)
+    }
+
+    async fn ask(&mut self) -> Result<Box<dyn Pieces + 'a>, RepositoryError> {
+        let rest = self.rest.clone();
+        if let Some(landing) = self.landing.take()
+            && let Some((coming, landed)) = landing.bring(self.store, self.pack, &self.path, rest.clone())
+        {
+            self.landed = Some(landed);
+            return Ok(Box::new(coming));
+        }
+        Ok(self.store.read(&self.path, rest, self.pack.size).await?)
     }
 
     /// Reads what nobody needs, so that the connection serves the next request. How that ends does not matter.

@@ -1,8 +1,8 @@
 //! Recovery keys of a repository: adding one, proving one, and ending those before it.
 
 use super::descriptors::{Current, Found, Names, publish};
+use super::recovery_keys::slot_id;
 use super::{Means, Repository, RepositoryError};
-use crate::format::FormatError;
 use crate::format::descriptor::{Descriptor, MAX_SLOTS};
 use crate::format::recovery_key::RecoveryKey;
 use crate::format::slot::{Slot, SlotKind};
@@ -14,15 +14,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 /// Where other machines change the keys at the same time it is tried so often.
-const ATTEMPTS: u32 = 8;
+pub(super) const ATTEMPTS: u32 = 8;
 /// The first wait in between is at most so long; each is twice as long as the one before.
 const WAIT_MS: u64 = 100;
 /// So many older files are read to see whether they hold keys that ended.
 const MOST_READ: usize = 32;
 
 /// A recovery key that opens the repository now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
+    /// The name of the key among those in force.
+    pub id: String,
     /// The generation of the descriptor that has it.
     pub generation: u32,
     /// Recovery keys that were there before and open as well.
@@ -45,10 +47,15 @@ pub enum Ended {
 
 impl Current {
     /// The one that opened, then the others that were made with the same master key.
-    fn genuine(&self) -> Vec<&Descriptor> {
+    pub(super) fn genuine(&self) -> Vec<&Descriptor> {
         let others = self.others.iter().map(|found| &found.descriptor);
         let others = others.filter(|other| self.unlocked.vouches_for(other));
         std::iter::once(&self.opened.descriptor).chain(others).collect()
+    }
+
+    /// Whether it was this slot that opened.
+    pub(super) fn is_own(&self, slot: &Slot) -> bool {
+        self.opened.descriptor.slots.get(self.unlocked.slot).is_some_and(|own| own.salt == slot.salt)
     }
 
     /// Salts of the recovery slots older than the one that opened, and whether there is a newer one.
@@ -71,7 +78,7 @@ impl Current {
     }
 
     /// Puts the next generation with these slots; none where another machine was faster.
-    async fn succeed(
+    pub(super) async fn succeed(
         &self,
         means: &Means,
         slots: Vec<Slot>,
@@ -83,7 +90,7 @@ impl Current {
     }
 
     /// Whether an older file opens with a recovery key that is not in force any more.
-    async fn old_files_hold_ended_keys(&self, means: &Means) -> Result<bool, RepositoryError> {
+    pub(super) async fn old_files_hold_ended_keys(&self, means: &Means) -> Result<bool, RepositoryError> {
         let in_force: HashSet<_> = union(&self.genuine()).iter().map(|slot| slot.salt).collect();
         let is_in_force =
             |name: &str| self.others.iter().chain([&self.opened]).any(|found| found.name == name);
@@ -104,7 +111,7 @@ impl Current {
     }
 }
 
-fn is_recovery(slot: &Slot) -> bool {
+pub(super) fn is_recovery(slot: &Slot) -> bool {
     slot.kind == SlotKind::Recovery
 }
 
@@ -124,14 +131,10 @@ impl Repository {
         let secret = Secret::given(secret);
         let mut made: Option<Slot> = None;
         for attempt in 0..ATTEMPTS {
-            let current = Current::open(&self.means, &secret).await?;
-            let opened = &current.opened;
-            if opened.descriptor.repository != self.id() {
-                return Err(RepositoryError::damaged(&opened.name, FormatError::OtherRepository));
-            }
+            let current = self.current_keys(&secret).await?;
             let slot = match made.take() {
                 Some(slot) => slot,
-                None => self.recovery_slot(&current.unlocked, &opened.descriptor, key).await?,
+                None => self.recovery_slot(&current.unlocked, &current.opened.descriptor, key).await?,
             };
             let mut slots = union(&current.genuine());
             // One that could not be taken back stands already.
@@ -139,15 +142,18 @@ impl Repository {
             let older = slots.iter().filter(|slot| is_recovery(slot)).count();
             if slots.len() >= MAX_SLOTS {
                 return Err(RepositoryError::Options(format!(
-                    "all {MAX_SLOTS} key slots are taken, {older} by recovery kits: prove the newest kit with \
-                     `filbert kit --check`, which ends the older ones"
+                    "all {MAX_SLOTS} key slots are taken, {older} of them by recovery kits, and no kit was made. If you \
+                     have the newest kit, prove it with `filbert kit --check`, which ends the older ones. If it is \
+                     lost, `filbert kit --end unproven` ends all kits that were never proven (`filbert kit --list` \
+                     shows them)"
                 )));
             }
             slots.push(slot.clone());
             if let Some((found, _)) = current.succeed(&self.means, slots).await? {
-                prove(&found, key).await?;
+                prove(&found, &Secret::RecoveryKey(key.clone())).await?;
                 self.know(&found)?;
-                return Ok(Added { generation: found.descriptor.generation, older });
+                let (id, generation) = (slot_id(&slot), found.descriptor.generation);
+                return Ok(Added { id, generation, older });
             }
             made = Some(slot);
             wait(&self.means, attempt).await?;
@@ -168,7 +174,7 @@ impl Repository {
         Ok(made.await.map_err(|error| RepositoryError::Internal(error.to_string()))??)
     }
 
-    fn know(&self, found: &Found) -> Result<(), RepositoryError> {
+    pub(super) fn know(&self, found: &Found) -> Result<(), RepositoryError> {
         self.state().put_meta(Meta::DescriptorName, found.name.as_bytes())?;
         Ok(self.state().put_meta(Meta::Descriptor, &found.bytes)?)
     }
@@ -201,6 +207,7 @@ impl Proof {
     /// without them, and once that stands the files that still have them are taken away.
     pub async fn end_older(mut self) -> Result<Ended, RepositoryError> {
         for attempt in 0..ATTEMPTS {
+            let secret = Secret::RecoveryKey(self.key.clone());
             let (older, newer) = self.current.ages();
             if newer {
                 return Ok(Ended::NotTheNewest);
@@ -211,52 +218,54 @@ impl Proof {
             }
             let mut slots = union(&self.current.genuine());
             slots.retain(|slot| !older.contains(&slot.salt));
+            // The file that the proven key opened comes first in the union, so that key is now the first: of
+            // all others it is sure that they were not proven.
             if let Some((found, listed)) = self.current.succeed(&self.means, slots).await? {
-                prove(&found, &self.key).await?;
-                let left = self.remove_before(&found, listed).await;
+                prove(&found, &secret).await?;
+                let left = remove_before(&self.means, &found, listed).await;
                 return Ok(Ended::Older { count: older.len(), left });
             }
             wait(&self.means, attempt).await?;
-            self.current = Current::open(&self.means, &Secret::RecoveryKey(self.key.clone())).await?;
+            self.current = Current::open(&self.means, &secret).await?;
         }
         Err(contended(&self.means))
     }
-
-    /// Takes the files of older generations away. Hazard: only after `found` was seen to stand alone,
-    /// and was opened.
-    async fn remove_before(&self, found: &Found, listed: Names) -> Vec<(String, String)> {
-        let mut left = Vec::new();
-        for (generation, name) in listed {
-            if generation < found.descriptor.generation
-                && let Err(error) = self.means.store.delete(&name).await
-            {
-                left.push((name, error.to_string()));
-            }
-        }
-        left
-    }
 }
 
-/// Opens what was put with the key alone.
-async fn prove(found: &Found, key: &RecoveryKey) -> Result<(), RepositoryError> {
-    match found.unlock(&Secret::RecoveryKey(key.clone())).await? {
+/// Takes the files of older generations away. Hazard: only after `found` was seen to stand alone,
+/// and was opened.
+pub(super) async fn remove_before(means: &Means, found: &Found, listed: Names) -> Vec<(String, String)> {
+    let mut left = Vec::new();
+    for (generation, name) in listed {
+        if generation < found.descriptor.generation
+            && let Err(error) = means.store.delete(&name).await
+        {
+            left.push((name, error.to_string()));
+        }
+    }
+    left
+}
+
+/// Opens what was put with one secret alone.
+pub(super) async fn prove(found: &Found, secret: &Secret) -> Result<(), RepositoryError> {
+    match found.unlock(secret).await? {
         Some(_) => Ok(()),
         None => {
-            let symptom = "its own recovery key does not open it".to_owned();
+            let symptom = "the key that it was made for does not open it".to_owned();
             Err(RepositoryError::NotStanding { object: found.name.clone(), symptom })
         }
     }
 }
 
 /// A random wait, so that two machines that met do not meet again.
-async fn wait(means: &Means, attempt: u32) -> Result<(), RepositoryError> {
+pub(super) async fn wait(means: &Means, attempt: u32) -> Result<(), RepositoryError> {
     let longest = WAIT_MS << attempt.min(ATTEMPTS);
     let millis = u64::from_le_bytes(random_bytes(&*means.entropy)?) % longest;
     means.clock.sleep(Duration::from_millis(millis)).await;
     Ok(())
 }
 
-fn contended(means: &Means) -> RepositoryError {
+pub(super) fn contended(means: &Means) -> RepositoryError {
     RepositoryError::Options(format!(
         "other machines change the keys of the repository at {} at the same time: run this again when they are done",
         means.store.address()

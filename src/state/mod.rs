@@ -5,6 +5,7 @@
 pub mod drills;
 pub mod error;
 pub mod journal;
+mod landings;
 pub mod ledger;
 pub mod lock;
 pub mod meta;

@@ -86,7 +86,7 @@ pub struct RestoreRecord {
 pub enum ChangeKind {
     /// Something else takes its place.
     Replaced,
-    /// A folder that is there and stays.
+    /// A folder that is there and stays, or another name of a file that is replaced or removed.
     Kept,
     /// Nothing was there.
     Made,
@@ -108,8 +108,13 @@ pub struct Change {
     pub kind: ChangeKind,
     /// The ctime of what was there; zero where nothing was.
     pub ctime: Timestamp,
+    /// Its mtime.
+    pub mtime: Timestamp,
+    /// How many names it had.
+    pub links: u64,
 }
 
+const CHANGE_COLUMNS: &str = "path, kind, ctime_s, ctime_ns, mtime_s, mtime_ns, links";
 const COLUMNS: &str = "id, began_ms, ended_ms, snapshot, wish, state, safety, undoes, counts";
 
 impl Database {
@@ -135,6 +140,14 @@ impl Database {
         })
     }
 
+    /// Forgets a restore that changed nothing and never will.
+    pub fn forget_restore(&self, id: &str) -> Result<(), StateError> {
+        self.write("forget a restore", |transaction| {
+            transaction.execute("DELETE FROM restores WHERE id = ?1", [id])?;
+            transaction.execute("DELETE FROM restore_changes WHERE restore = ?1", [id]).map(drop)
+        })
+    }
+
     /// The restore of this id.
     pub fn restore(&self, id: &str) -> Result<Option<RestoreRecord>, StateError> {
         self.read("look up a restore", |connection| {
@@ -155,12 +168,15 @@ impl Database {
     pub fn put_changes(&self, restore: &str, changes: &[Change]) -> Result<(), StateError> {
         self.write("note what a restore changes", |transaction| {
             transaction.execute("DELETE FROM restore_changes WHERE restore = ?1", [restore])?;
-            let mut insert = transaction
-                .prepare_cached("INSERT OR IGNORE INTO restore_changes VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO restore_changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
             for change in changes {
                 let kind = ChangeKind::ALL.iter().position(|kind| *kind == change.kind).unwrap_or(0);
-                let (secs, nanos) = (change.ctime.seconds, change.ctime.nanos);
-                insert.execute((restore, &change.path, kind as i64, secs, nanos))?;
+                let Change { path, ctime, mtime, links, .. } = change;
+                let (ctime, mtime) = ((ctime.seconds, ctime.nanos), (mtime.seconds, mtime.nanos));
+                let links = i64::try_from(*links).unwrap_or(i64::MAX);
+                insert.execute((restore, path, kind as i64, ctime.0, ctime.1, mtime.0, mtime.1, links))?;
             }
             Ok(())
         })
@@ -170,8 +186,8 @@ impl Database {
     pub fn change(&self, restore: &str, path: &[u8]) -> Result<Option<Change>, StateError> {
         self.read("look up what a restore changes", |connection| {
             let sql =
-                "SELECT path, kind, ctime_s, ctime_ns FROM restore_changes WHERE restore = ?1 AND path = ?2";
-            connection.prepare_cached(sql)?.query_row((restore, path), change).optional()
+                format!("SELECT {CHANGE_COLUMNS} FROM restore_changes WHERE restore = ?1 AND path = ?2");
+            connection.prepare_cached(&sql)?.query_row((restore, path), change).optional()
         })
     }
 
@@ -179,8 +195,8 @@ impl Database {
     pub fn changes(&self, restore: &str) -> Result<Vec<Change>, StateError> {
         self.read("list what a restore changes", |connection| {
             let sql =
-                "SELECT path, kind, ctime_s, ctime_ns FROM restore_changes WHERE restore = ?1 ORDER BY path";
-            connection.prepare_cached(sql)?.query_map([restore], change)?.collect()
+                format!("SELECT {CHANGE_COLUMNS} FROM restore_changes WHERE restore = ?1 ORDER BY path");
+            connection.prepare_cached(&sql)?.query_map([restore], change)?.collect()
         })
     }
 }
@@ -218,6 +234,8 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         path: row.get(0)?,
         kind: kind.unwrap_or(ChangeKind::Kept),
         ctime: Timestamp::new(row.get(2)?, row.get(3)?),
+        mtime: Timestamp::new(row.get(4)?, row.get(5)?),
+        links: row.get::<_, i64>(6)?.unsigned_abs(),
     })
 }
 
@@ -239,6 +257,11 @@ mod tests {
         }
     }
 
+    fn made() -> Change {
+        let never = Timestamp::default();
+        Change { path: b"/a".to_vec(), kind: ChangeKind::Made, ctime: never, mtime: never, links: 0 }
+    }
+
     #[test]
     fn restores_and_what_they_change_read_back() {
         let state = Database::in_memory().unwrap();
@@ -247,8 +270,9 @@ mod tests {
         (one.state, one.safety) = (RestoreState::NotAll, Some(ObjectId([9; 32])));
         state.put_restore(&one).unwrap();
         assert_eq!(state.restores().unwrap(), [one]);
-        let made = Change { path: b"/a/b".to_vec(), kind: ChangeKind::Made, ctime: Timestamp::default() };
-        let gone = Change { path: b"/a".to_vec(), kind: ChangeKind::Removed, ctime: Timestamp::new(5, 6) };
+        let made = Change { path: b"/a/b".to_vec(), ..made() };
+        let (ctime, mtime) = (Timestamp::new(5, 6), Timestamp::new(7, 8));
+        let gone = Change { path: b"/a".to_vec(), kind: ChangeKind::Removed, ctime, mtime, links: 2 };
         state.put_changes("one", &[made.clone(), gone.clone()]).unwrap();
         assert_eq!(state.changes("one").unwrap(), [gone.clone(), made]);
         assert_eq!(state.change("one", b"/a").unwrap(), Some(gone));
@@ -262,7 +286,7 @@ mod tests {
         for number in 1..=i64::from(MOST) + 2 {
             let id = format!("r{number}");
             state.put_restore(&at(&id, number, RestoreState::Done)).unwrap();
-            let change = Change { path: b"/a".to_vec(), kind: ChangeKind::Made, ctime: Timestamp::default() };
+            let change = made();
             state.put_changes(&id, &[change]).unwrap();
         }
         let left: Vec<_> = state.restores().unwrap().into_iter().map(|record| record.id).collect();

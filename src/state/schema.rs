@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// What brings the database from each version to the next: version 0 is an empty one.
-const STEPS: [&str; 3] = [TABLES, RESTORES, DRILLS];
+const STEPS: [&str; 4] = [TABLES, RESTORES, DRILLS, LINKS];
 /// Counts the changes of the schema.
 const VERSION: i64 = STEPS.len() as i64;
 
@@ -87,6 +87,13 @@ const DRILLS: &str = "
 -- Tests, rehearsals and runs of plans; the report is JSON.
 CREATE TABLE drills (id TEXT PRIMARY KEY, plan TEXT NOT NULL, began_ms INTEGER NOT NULL, report TEXT NOT NULL)
     STRICT, WITHOUT ROWID;
+";
+
+const LINKS: &str = "
+-- Of what was there: replacing one of its names changes the ctime of the others.
+ALTER TABLE restore_changes ADD COLUMN mtime_s INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE restore_changes ADD COLUMN mtime_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE restore_changes ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// What migrating came to.

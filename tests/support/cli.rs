@@ -110,7 +110,11 @@ impl Ran {
             self.out.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
         let kinds: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
         assert!(
-            kinds.iter().rev().skip(1).all(|kind| matches!(*kind, "progress" | "problem" | "waiting")),
+            kinds
+                .iter()
+                .rev()
+                .skip(1)
+                .all(|kind| matches!(*kind, "session" | "progress" | "problem" | "waiting")),
             "{kinds:?}"
         );
         assert_eq!(kinds.last(), Some(&"summary"));

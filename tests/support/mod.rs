@@ -10,6 +10,7 @@ pub mod drive;
 pub mod faulty;
 pub mod machine;
 pub mod nutstore;
+pub mod qr;
 pub mod rclone;
 pub mod scripted;
 pub mod tree;

@@ -65,7 +65,7 @@ pub(in crate::cli) struct DrTestArguments {
     #[command(flatten)]
     pub plan: PlanName,
     /// Each set as it was then, by the newest snapshot at or before: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
     pub at: Option<Timestamp>,
     /// Write the report as a page, too
     #[arg(long, value_name = "FILE")]
@@ -77,7 +77,7 @@ pub(in crate::cli) struct DrRehearseArguments {
     #[command(flatten)]
     pub plan: PlanName,
     /// Each set as it was then, by the newest snapshot at or before: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
     pub at: Option<Timestamp>,
     /// Where to restore to, an empty folder or none yet; without it a temporary one that goes afterwards
     #[arg(long, value_name = "DIR")]
@@ -104,7 +104,7 @@ pub(in crate::cli) struct DrRunArguments {
     #[arg(long)]
     pub resume: bool,
     /// Each set as it was then, by the newest snapshot at or before: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time, conflicts_with = "resume")]
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time, conflicts_with = "resume")]
     pub at: Option<Timestamp>,
     /// Write the report as a page, too
     #[arg(long, value_name = "FILE")]

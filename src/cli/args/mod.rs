@@ -44,6 +44,16 @@ pub(in crate::cli) struct GlobalArguments {
     /// The user on the WebDAV server
     #[arg(long, global = true, value_name = "USER", env = "FILBERT_WEBDAV_USER", hide_env_values = true)]
     pub webdav_user: Option<String>,
+    /// How the WebDAV server is shown the password
+    #[arg(long, global = true, value_name = "KIND", env = "FILBERT_WEBDAV_AUTH", hide_env_values = true)]
+    pub webdav_auth: Option<AuthKind>,
+    /// Certificates in PEM form to trust as well, for servers with an authority of their own
+    #[arg(long, global = true, value_name = "FILE", env = "FILBERT_CA_FILE", hide_env_values = true)]
+    pub ca_file: Option<PathBuf>,
+    /// Allow plain http to other machines, where the server's password can be read on the way
+    #[arg(long, global = true, env = "FILBERT_ALLOW_HTTP", hide_env_values = true)]
+    #[arg(value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_http: bool,
     /// Where the local state is kept, which makes runs fast
     #[arg(long, global = true, value_name = "FOLDER", env = "FILBERT_STATE_DIR", hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
@@ -71,6 +81,17 @@ pub(in crate::cli) struct GlobalArguments {
     /// Tell each file
     #[arg(long, short, global = true)]
     pub verbose: bool,
+}
+
+/// How the WebDAV server is shown the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum AuthKind {
+    /// Basic, then Digest if the server insists
+    Auto,
+    /// Always Basic
+    Basic,
+    /// Always Digest
+    Digest,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,21 +4,22 @@ use super::{PatternArguments, SetArguments, SnapshotArguments};
 use crate::cli::error::CliError;
 use crate::cli::parse;
 use crate::model::time::Timestamp;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("where").args(["target", "in_place", "resume"]).required(true))]
 pub(in crate::cli) struct RestoreArguments {
     /// An id, its beginning, `latest`, or `@TIME`: the newest at or before that time
     #[arg(value_name = "SNAPSHOT", required_unless_present = "resume")]
     pub snapshot: Option<String>,
     #[command(flatten)]
     pub set: SetArguments,
-    /// The newest at or before this time: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    /// The newest at or before this time: RFC 3339, `2026-11-20 12:00` (local), a date, or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
     pub at: Option<Timestamp>,
     /// The folder to restore into
-    #[arg(long, value_name = "DIR", required_unless_present_any = ["in_place", "resume"])]
+    #[arg(long, value_name = "DIR")]
     pub target: Option<PathBuf>,
     /// Restore to where the files came from, and replace what differs there
     #[arg(long, conflicts_with = "target")]
@@ -50,7 +51,7 @@ pub(in crate::cli) struct RestoreArguments {
     /// Go on with a restore that was stopped or broke off, as it was asked for
     #[arg(long, value_name = "SESSION")]
     #[arg(conflicts_with_all = ["snapshot", "set", "host", "at", "target", "in_place", "includes", "excludes"])]
-    #[arg(conflicts_with_all = ["overwrite", "ignore_free_space", "verify", "dry_run", "maps", "delete", "no_safety"])]
+    #[arg(conflicts_with_all = ["overwrite", "ignore_free_space", "dry_run", "maps", "delete", "no_safety"])]
     pub resume: Option<String>,
 }
 
@@ -68,4 +69,10 @@ pub(in crate::cli) struct RollbackArguments {
     /// The restore to take back, as `filbert restores` names it
     #[arg(value_name = "SESSION")]
     pub session: String,
+    /// Read what was brought back once more, from the disk, and compare it
+    #[arg(long)]
+    pub verify: bool,
+    /// Change nothing, only tell what would be brought back and removed
+    #[arg(long)]
+    pub dry_run: bool,
 }

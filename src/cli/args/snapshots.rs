@@ -25,8 +25,8 @@ pub(in crate::cli) struct SnapshotArguments {
     pub snapshot: String,
     #[command(flatten)]
     pub set: SetArguments,
-    /// The newest at or before this time: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    /// The newest at or before this time: RFC 3339, `2026-11-20 12:00` (local), a date, or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
     pub at: Option<Timestamp>,
 }
 
@@ -38,11 +38,11 @@ pub(in crate::cli) struct SomeArguments {
     /// Only with this label; given several times, with all of them
     #[arg(long = "tag", value_name = "T")]
     pub tags: Vec<String>,
-    /// Only at or after this time: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    /// Only at or after this time: RFC 3339, `2026-11-20 12:00` (local), a date, or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::from_time)]
     pub since: Option<Timestamp>,
     /// Only at or before this time
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
     pub until: Option<Timestamp>,
 }
 

@@ -62,9 +62,7 @@ pub(super) async fn keep(session: &Session, opened: &Opened) {
     match kept {
         Ok(true) => session.output.note("the disaster-recovery plans are kept in the repository"),
         Ok(false) => {}
-        Err(error) => {
-            session.output.warn(&format!("the disaster-recovery plans are not kept this time: {error}"))
-        }
+        Err(error) => session.output.warn(&error.to_string()),
     }
 }
 

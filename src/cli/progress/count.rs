@@ -94,8 +94,11 @@ pub(super) fn action_word(action: FileAction) -> &'static str {
         FileAction::New => "new       ",
         FileAction::Changed => "changed   ",
         FileAction::Unmodified => "unmodified",
-        FileAction::Restored => "restored  ",
+        FileAction::Restored => "restore   ",
+        FileAction::Replaced => "replace   ",
+        FileAction::MetadataSet => "set right ",
         FileAction::AlreadyRight => "is right  ",
+        FileAction::Removed => "remove    ",
         FileAction::LeftAlone => "left alone",
     }
 }

@@ -14,9 +14,10 @@ use super::which;
 use crate::disaster::SafetyBackup;
 use crate::model::path::EntryPath;
 use crate::recovery::{
-    Destination, RecoveryService, RestoreOptions, RestoreSession, RestoreSessions, RestoreWish,
+    Destination, RecoveryError, RecoveryService, RestoreOptions, RestoreSession, RestoreSessions, RestoreWish,
 };
 use crate::repository::snapshots::SnapshotInfo;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use summary::Ended;
@@ -24,11 +25,13 @@ use summary::Ended;
 pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exit, CliError> {
     let opened = open(session).await?;
     if wish.dry_run {
-        return look(session, &opened, wish).await;
+        let has_net = wish.in_place && !wish.no_safety;
+        let options = RestoreOptions { dry_run: true, ..options(session, &opened, wish)? };
+        return look(session, &opened, options, has_net).await;
     }
     let sessions = sessions(session, &opened);
     let started = match &wish.resume {
-        Some(id) => sessions.resume(id, session.display.clone())?,
+        Some(id) => sessions.resume(id, wish.verify, session.display.clone())?,
         None => {
             let (wish, _) = self::wish(session, &opened, wish)?;
             sessions.start(wish, session.display.clone())?
@@ -40,7 +43,10 @@ pub(super) async fn run(session: &Session, wish: RestoreArguments) -> Result<Exi
 pub(super) async fn roll_back(session: &Session, wish: &RollbackArguments) -> Result<Exit, CliError> {
     let opened = open(session).await?;
     let sessions = sessions(session, &opened);
-    let started = sessions.roll_back(&wish.session, session.display.clone())?;
+    if wish.dry_run {
+        return look(session, &opened, sessions.look_back(&wish.session)?, true).await;
+    }
+    let started = sessions.roll_back(&wish.session, wish.verify, session.display.clone())?;
     finish(session, &opened, started).await
 }
 
@@ -62,26 +68,34 @@ pub(super) fn sessions(session: &Session, opened: &Opened) -> RestoreSessions {
 }
 
 /// Tells what a restore would do.
-async fn look(session: &Session, opened: &Opened, wish: RestoreArguments) -> Result<Exit, CliError> {
-    let has_net = wish.in_place && !wish.no_safety;
-    let options = RestoreOptions { dry_run: true, ..options(session, opened, wish)? };
-    let snapshot = options.snapshot.clone();
+async fn look(
+    session: &Session,
+    opened: &Opened,
+    options: RestoreOptions,
+    has_net: bool,
+) -> Result<Exit, CliError> {
+    let (snapshot, overwrite) = (options.snapshot.clone(), options.overwrite);
     let service = RecoveryService::new(opened.repository.clone());
     let outcome = service.run(options, session.display.clone()).await;
     session.display.finish();
     let outcome = session.interrupt.instead(outcome)?;
     outcome.problems.iter().for_each(|problem| session.display.problem(problem));
     let traffic = outcome.traffic.clone();
-    Ended { id: None, snapshot: &snapshot, outcome: &outcome, traffic, safety: None, has_net }.tell(session);
+    let none = Ended::of(&snapshot, &outcome, traffic);
+    Ended { overwrite, has_net, ..none }.tell(session);
     Ok(if outcome.is_whole() { Exit::Done } else { Exit::NotAll })
 }
 
 /// Waits for a restore and tells what came of it.
 async fn finish(session: &Session, opened: &Opened, started: RestoreSession) -> Result<Exit, CliError> {
     let id = started.id().to_owned();
+    let started_id = id.clone();
+    if session.output.json {
+        session.output.json(&Begun { r#type: "session", session: &id });
+    }
     let ended = started.wait().await;
     session.display.finish();
-    if ended.is_err() {
+    if ended.as_ref().is_err_and(RecoveryError::is_worth_resuming) {
         session.output.note(&format!("`filbert restore --resume {id}` goes on from there"));
     }
     let ended = session.interrupt.instead(ended)?;
@@ -89,15 +103,19 @@ async fn finish(session: &Session, opened: &Opened, started: RestoreSession) -> 
     outcome.problems.iter().for_each(|problem| session.display.problem(problem));
     let record = opened.repository.state().restore(&id).map_err(crate::repository::RepositoryError::from)?;
     let snapshots = opened.repository.snapshots()?;
-    let restored = record.and_then(|record| record.snapshot);
+    let restored = record.as_ref().and_then(|record| record.snapshot);
     let Some(snapshot) = snapshots.iter().find(|snapshot| Some(snapshot.id) == restored) else {
         return Err(CliError::Usage(format!("restore {id} is not remembered any more")));
     };
-    let safety = ended.safety;
-    Ended { id: Some(&id), snapshot, outcome, traffic, safety, has_net: false }.tell(session);
+    let undoes = record.as_ref().and_then(|record| record.undoes.as_deref());
+    let wish = record.as_ref().map(|record| sessions(session, opened).wish_of(record)).transpose()?;
+    let overwrite = wish.is_some_and(|wish| wish.overwrite);
+    let (id, safety) = (Some(&id[..]), ended.safety);
+    Ended { id, safety, undoes, overwrite, ..Ended::of(snapshot, outcome, traffic) }.tell(session);
     if outcome.disk_full {
         session.output.error(&format!(
-            "the disk of the target is full: make room, then `filbert restore --resume {id}`; what is right stays"
+            "the disk of the target is full: make room, then `filbert restore --resume {}`; what is right stays",
+            started_id
         ));
         return Ok(Exit::Failed);
     }
@@ -128,7 +146,7 @@ fn wish(
     let destination = match &arguments.target {
         Some(target) => {
             let target = session.current_dir.join(target);
-            warn_of_source(session, &snapshot, &target);
+            warn_of_source(session, &snapshot, &target, arguments.overwrite);
             Destination::Folder(target)
         }
         None => {
@@ -153,8 +171,16 @@ fn wish(
     Ok((wish, snapshot))
 }
 
-fn warn_of_source(session: &Session, snapshot: &SnapshotInfo, target: &Path) {
-    if let Some(source) = source_around(snapshot, target) {
+fn warn_of_source(session: &Session, snapshot: &SnapshotInfo, target: &Path, overwrite: bool) {
+    let Some(source) = source_around(snapshot, target) else { return };
+    if real(target).is_some_and(|target| target == source) {
+        if overwrite {
+            session.output.warn(&format!(
+                "{} is what was backed up, and what --overwrite replaces there is not kept: --in-place keeps it",
+                target.display()
+            ));
+        }
+    } else {
         session.output.warn(&format!(
             "{} lies in {}, which is backed up: the next backup takes what is restored as well",
             target.display(),
@@ -163,16 +189,28 @@ fn warn_of_source(session: &Session, snapshot: &SnapshotInfo, target: &Path) {
     }
 }
 
-/// The source on this machine that `target` lies in, without being that source itself.
+/// The source on this machine that `target` is, or lies in.
 fn source_around(snapshot: &SnapshotInfo, target: &Path) -> Option<PathBuf> {
     let head = &snapshot.head;
-    let target = std::path::absolute(target).ok()?;
-    let real = target.ancestors().find_map(|above| {
-        let real = above.canonicalize().ok()?;
-        Some(real.join(target.strip_prefix(above).ok()?))
-    })?;
+    let real = real(target)?;
     let sources = head.sources.iter().filter(|source| source.is_folder);
     sources
         .filter_map(|source| Some(source.entry_path().ok()?.as_path().to_owned()))
-        .find(|source| head.set.host == environment::host() && real.starts_with(source) && real != *source)
+        .find(|source| head.set.host == environment::host() && real.starts_with(source))
+}
+
+/// The path without links, as far as it is there.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find_map(|above| {
+        let (real, below) = (above.canonicalize().ok()?, path.strip_prefix(above).ok()?);
+        Some(if below.as_os_str().is_empty() { real } else { real.join(below) })
+    })
+}
+
+/// Told first of all, so that it is known however the restore ends.
+#[derive(Serialize)]
+struct Begun<'b> {
+    r#type: &'static str,
+    session: &'b str,
 }

@@ -17,6 +17,10 @@ pub(super) struct Ended<'e> {
     pub(super) outcome: &'e RestoreOutcome,
     pub(super) traffic: TrafficCount,
     pub(super) safety: Option<ObjectId>,
+    /// The restore that it takes back.
+    pub(super) undoes: Option<&'e str>,
+    /// It was asked to replace what is in the way.
+    pub(super) overwrite: bool,
     /// Of a dry run: the restore would keep what it replaces.
     pub(super) has_net: bool,
 }
@@ -33,6 +37,7 @@ struct Summary<'e> {
     bytes: u64,
     files_written: u64,
     files_replaced: u64,
+    metadata_set: u64,
     files_already_right: u64,
     removed: u64,
     left_alone: u64,
@@ -63,7 +68,13 @@ struct VerifiedCount {
     failed: u64,
 }
 
-impl Ended<'_> {
+impl<'e> Ended<'e> {
+    /// One of which nothing more is known.
+    pub(super) fn of(snapshot: &'e SnapshotInfo, outcome: &'e RestoreOutcome, traffic: TrafficCount) -> Self {
+        let (id, safety, undoes) = (None, None, None);
+        Self { id, snapshot, outcome, traffic, safety, undoes, overwrite: false, has_net: false }
+    }
+
     pub(super) fn tell(&self, session: &Session) {
         match session.output.json {
             true => session.output.json(&self.summary(session)),
@@ -90,6 +101,7 @@ impl Ended<'_> {
             bytes: outcome.bytes,
             files_written: outcome.files_written,
             files_replaced: outcome.files_replaced,
+            metadata_set: outcome.metadata_set,
             files_already_right: outcome.files_already_right,
             removed: outcome.removed,
             left_alone: outcome.left_alone,
@@ -112,8 +124,17 @@ impl Ended<'_> {
             true => ("would restore", "would receive", "would remove"),
             false => ("restored", "received", "removed"),
         };
+        if let Some(undone) = self.undoes {
+            output.summary(&format!("took restore {undone} back, with what was kept before it"));
+        }
+        let session_id = self.id.map_or(String::new(), |id| format!(" (restore {id})"));
+        let set_right = match outcome.metadata_set {
+            0 => String::new(),
+            count => format!("{count} of another owner, mode, time or attribute set right, "),
+        };
         output.summary(&format!(
-            "{done} snapshot {id} of {time}: {}, {} ({} written, {} of them in place of others, {} right already)",
+            "{done} snapshot {id} of {time}{session_id}: {}, {} ({} written, {} of them in place of others, {set_right}\
+             {} right already)",
             counted(outcome.files, "file"),
             size(outcome.bytes),
             outcome.files_written,
@@ -146,6 +167,7 @@ impl Ended<'_> {
         ));
         if let Some(Verified { passed, failed }) = outcome.verified {
             let bad = if failed > 0 { format!(", {failed} not") } else { String::new() };
+            let passed = counted(passed, "file");
             output.summary(&format!("read again and compared: {passed} as in the snapshot{bad}"));
         }
         if let (Some(session), Some(safety)) = (self.id, self.safety) {
@@ -167,10 +189,9 @@ impl Ended<'_> {
             ));
         }
         if outcome.left_alone > 0 {
-            output.warn(&format!(
-                "{} in the way and different, left alone: --overwrite replaces what may be replaced",
-                counted(outcome.left_alone, "thing")
-            ));
+            let how = if self.overwrite { "" } else { ": --overwrite replaces what may be replaced" };
+            let things = counted(outcome.left_alone, "thing");
+            output.warn(&format!("{things} in the way and different, left alone{how}"));
         }
         if outcome.files_lost > 0 {
             output.warn(&format!(
@@ -183,6 +204,11 @@ impl Ended<'_> {
         let others = outcome.problem_count.saturating_sub(outcome.left_alone);
         if others > 0 {
             output.warn(&format!("{} (see above)", counted(others, "problem")));
+        }
+        if let Some(id) = self.id.filter(|_| outcome.problem_count > 0 && !outcome.disk_full) {
+            output.note(&format!(
+                "once that is mended, `filbert restore --resume {id}` restores what is missing"
+            ));
         }
     }
 }

@@ -1,16 +1,18 @@
 //! What stands in a kit, whichever form it takes.
 
-use super::KitOptions;
+use super::{Authority, Certificate, KitError, KitOptions};
 use crate::format::names::RecordName;
 use crate::format::recovery_key::RecoveryKey;
 use crate::model::path::display_bytes;
 use crate::model::set::SetId;
 use crate::model::time::Timestamp;
-use crate::repository::{Repository, RepositoryError};
+use crate::repository::Repository;
 use std::collections::BTreeMap;
 
 /// So many sets are named; a page has room for no more.
 const MOST_SETS: usize = 8;
+/// What the file with the certificates is called on a fresh machine.
+pub(super) const CA_FILE: &str = "filbert-ca.pem";
 
 /// All that a kit tells.
 #[derive(Debug, Clone)]
@@ -19,14 +21,20 @@ pub struct Kit {
     pub address: String,
     /// The user on the server.
     pub user: Option<String>,
+    /// How the server is shown the password, where it is not found out.
+    pub auth: Option<String>,
+    /// The address is plain http to another machine.
+    pub allow_http: bool,
+    /// What the server's certificate is checked against, beside what a system knows.
+    pub authority: Option<Authority>,
     /// The repository's id.
     pub repository: String,
     /// When the kit was made, RFC 3339.
     pub made: String,
     /// The program that made it.
     pub program: String,
-    /// The generation of the descriptor that has the key; none before it stands.
-    pub generation: Option<u32>,
+    /// Where the key is in force; none before it is.
+    pub place: Option<KeyPlace>,
     /// The key.
     pub key: RecoveryKey,
     /// The newest record of the log.
@@ -37,6 +45,15 @@ pub struct Kit {
     pub sets: Vec<SetLine>,
     /// So many sets are not named.
     pub more_sets: usize,
+}
+
+/// Where a key is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPlace {
+    /// The key's name in `filbert kit --list`.
+    pub id: String,
+    /// The generation of the first descriptor that has it.
+    pub generation: u32,
 }
 
 /// The newest record of the log when the kit was made.
@@ -63,7 +80,9 @@ impl Kit {
         repository: &Repository,
         key: &RecoveryKey,
         options: &KitOptions,
-    ) -> Result<Self, RepositoryError> {
+    ) -> Result<Self, KitError> {
+        let pem = options.connection.ca_pem.as_deref();
+        let authority = pem.map(|pem| Authority::read(pem).ok_or(KitError::Certificates)).transpose()?;
         let records = repository.known_records()?;
         let newest = records.iter().map(|(_, name)| *name).max();
         let snapshots = repository.snapshots()?;
@@ -81,10 +100,13 @@ impl Kit {
         Ok(Self {
             address: display_bytes(options.address.as_bytes()).into_owned(),
             user: options.user.as_ref().map(|user| display_bytes(user.as_bytes()).into_owned()),
+            auth: options.connection.auth.clone(),
+            allow_http: options.connection.allow_http,
+            authority,
             repository: repository.id().to_string(),
             made: repository.clock().now().rfc3339(),
             program: options.program.clone(),
-            generation: None,
+            place: None,
             key: key.clone(),
             last_record: newest.map(last_record),
             newest_snapshot: snapshots.last().map(|snapshot| snapshot.id.short()),
@@ -97,6 +119,24 @@ impl Kit {
     pub(super) fn variables(&self) -> Vec<String> {
         let mut lines = vec![format!("export FILBERT_REPOSITORY={}", quoted(&self.address))];
         lines.extend(self.user.iter().map(|user| format!("export FILBERT_WEBDAV_USER={}", quoted(user))));
+        lines.extend(self.auth.iter().map(|auth| format!("export FILBERT_WEBDAV_AUTH={}", quoted(auth))));
+        if self.allow_http {
+            lines.push("export FILBERT_ALLOW_HTTP=true".to_owned());
+        }
+        if self.authority.is_some() {
+            lines.push(format!("export FILBERT_CA_FILE=\"$PWD/{CA_FILE}\""));
+        }
+        lines
+    }
+
+    /// What puts the certificates into the file that [`Self::variables`] name. Lines may be indented.
+    pub(super) fn certificates(&self) -> Vec<String> {
+        let Some(Authority::Printed(certificates)) = &self.authority else { return Vec::new() };
+        let told = |certificate: &Certificate| format!("# SHA-256 {}", certificate.fingerprint());
+        let mut lines: Vec<_> = certificates.iter().map(told).collect();
+        lines.push("printf '%s\\n' \\".to_owned());
+        lines.extend(certificates.iter().flat_map(Certificate::lines).map(|line| format!("'{line}' \\")));
+        lines.push(format!("> {CA_FILE}"));
         lines
     }
 }

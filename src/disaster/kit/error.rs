@@ -23,6 +23,12 @@ pub enum KitError {
         /// Why it failed.
         error: std::io::Error,
     },
+    /// The certificates for the server cannot be put on it, and without them it would not do.
+    #[error(
+        "the certificates that the server is checked against (ca_file) cannot be put on the kit: they are not in PEM \
+         form between BEGIN CERTIFICATE and END CERTIFICATE; no kit was made, and older ones work as before"
+    )]
+    Certificates,
     /// The key does not fit a QR code.
     #[error("cannot draw the QR code: {0}; please report this")]
     Qr(String),

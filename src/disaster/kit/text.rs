@@ -1,10 +1,16 @@
 //! The kit as a text: for a terminal, a label printer, or a safe that keeps files.
 
-use super::content::Kit;
+use super::Authority;
+use super::content::{CA_FILE, Kit};
 use zeroize::Zeroizing;
 
 /// More than any kit has, so that the text does not grow: what it grows out of is not wiped.
 const ROOM: usize = 64 * 1024;
+/// Why it is kept from others.
+pub(super) const DANGER: &str = "Whoever finds it and can reach the backup can read everything.";
+/// Where to keep it.
+pub(super) const KEEP: &str =
+    "Keep it in a safe place, not beside the backup and not on the computer that is backed up.";
 /// Characters of a line of words.
 const WIDTH: usize = 92;
 
@@ -17,9 +23,7 @@ pub(super) fn render(kit: &Kit) -> Zeroizing<String> {
     };
     line("RECOVERY KIT of an encrypted backup (filbert)");
     line("");
-    line("With this sheet, the password of the server and any computer, everything that was backed up");
-    line("can be had again. Whoever finds it and can reach the server can read everything. Keep it in a");
-    line("safe place, not beside the backup and not on the computer that is backed up.");
+    wrapped(&[with_what(kit), DANGER, KEEP].join(" ")).iter().for_each(|row| line(row));
     line("");
     for (name, value) in facts(kit) {
         line(&format!("{name:<15}{value}"));
@@ -49,6 +53,20 @@ pub(super) fn render(kit: &Kit) -> Zeroizing<String> {
     text
 }
 
+/// What a kit does, with what is needed beside it.
+pub(super) fn with_what(kit: &Kit) -> &'static str {
+    match kit.user {
+        Some(_) => {
+            "With this sheet, the password of the server and any computer, everything that was backed up with filbert can \
+             be had again."
+        }
+        None => {
+            "With this sheet, what lies at the address below and any computer, everything that was backed up with filbert \
+             can be had again."
+        }
+    }
+}
+
 /// The words in lines that fit a sheet.
 fn wrapped(words: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -75,8 +93,11 @@ pub(super) fn facts(kit: &Kit) -> Vec<(&'static str, String)> {
         kit.user.iter().map(|user| ("User", format!("{user} (the server's password is not on this sheet)"))),
     );
     facts.push(("Repository", kit.repository.clone()));
-    let generation = kit.generation.map_or(String::new(), |generation| format!(", generation {generation}"));
-    facts.push(("Kit made", format!("{}{generation}, by {}", kit.made, kit.program)));
+    let place = kit
+        .place
+        .as_ref()
+        .map_or(String::new(), |place| format!(", key {} in generation {}", place.id, place.generation));
+    facts.push(("Kit made", format!("{}{place}, by {}", kit.made, kit.program)));
     facts.push(match &kit.last_record {
         Some(last) => ("Last record", format!("{} of {}", last.hash, last.time)),
         None => ("Last record", "none: nothing was backed up yet".to_owned()),
@@ -93,11 +114,33 @@ pub(super) fn steps(kit: &Kit) -> Vec<Step> {
             vec!["cargo install --path . --locked".to_owned()],
         ),
         step("Say where the backup is:", kit.variables()),
-        step(
-            "See what there is. filbert asks for the server's password, then for the encryption password: type the recovery key.",
-            vec!["filbert snapshots --latest".to_owned()],
-        ),
     ];
+    steps.extend(match &kit.authority {
+        Some(Authority::Printed(_)) => Some(step(
+            &format!(
+                "The server's certificate is of an authority of its own, which {CA_FILE} is to hold. Write that file, in the \
+                 same folder, from the text file of this kit; with paper alone get the certificate from who runs the \
+                 server and compare its SHA-256."
+            ),
+            kit.certificates(),
+        )),
+        Some(Authority::TooLong(count)) => Some(step(
+            &format!(
+                "The server's certificate is checked against a file of {count} others, too long for this sheet. Keep a \
+                 copy of it with the kit, and put it into this folder now as {CA_FILE}. If there is none, try without \
+                 it: unset FILBERT_CA_FILE."
+            ),
+            Vec::new(),
+        )),
+        None => None,
+    });
+    let server = if kit.user.is_some() { "the server's password, then for " } else { "" };
+    steps.push(step(
+        &format!(
+            "See what there is. filbert asks for {server}the encryption password: type the recovery key."
+        ),
+        vec!["filbert snapshots --latest".to_owned()],
+    ));
     if let Some(snapshot) = &kit.newest_snapshot {
         steps.push(step(
             "This snapshot was the newest when the kit was made. If it is not known, the server was set back to an older state:",

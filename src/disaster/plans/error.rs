@@ -60,8 +60,16 @@ pub enum PlansError {
         id: String,
     },
     /// What is kept of plans or reports cannot be read.
-    #[error("the plans that are kept cannot be read: {0}")]
+    #[error("what is kept of plans cannot be read: {0}")]
     Unreadable(String),
+    /// The plans of this machine, or a report, are not kept.
+    #[error("{what} could not be kept, what was kept before stays: {reason}")]
+    NotKept {
+        /// What was to be kept.
+        what: &'static str,
+        /// Why it is not.
+        reason: String,
+    },
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -74,6 +82,12 @@ pub enum PlansError {
     /// The plans could not be read.
     #[error(transparent)]
     Browse(#[from] BrowseError),
+}
+
+impl PlansError {
+    pub(super) fn not_kept(what: &'static str, reason: impl ToString) -> Self {
+        PlansError::NotKept { what, reason: reason.to_string() }
+    }
 }
 
 impl From<StateError> for PlansError {

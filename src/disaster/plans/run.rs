@@ -189,7 +189,7 @@ impl PlanService {
             && record.state != RestoreState::Undone
             && self.sessions.wish_of(&record)? == wish
         {
-            return self.sessions.resume(id, self.observer.clone());
+            return self.sessions.resume(id, false, self.observer.clone());
         }
         self.sessions.start(wish, self.observer.clone())
     }

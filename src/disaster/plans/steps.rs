@@ -90,7 +90,7 @@ impl PlanService {
     /// Remembers the report as it is.
     pub(super) fn keep(&self, report: &DrillReport) -> Result<(), PlansError> {
         let json =
-            serde_json::to_string(report).map_err(|error| PlansError::Unreadable(error.to_string()))?;
+            serde_json::to_string(report).map_err(|error| PlansError::not_kept("the report", error))?;
         let record = DrillRecord {
             id: report.id.clone(),
             plan: report.plan.clone(),

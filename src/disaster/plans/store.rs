@@ -40,8 +40,8 @@ pub async fn keep_plans(
     writer: WriterOptions,
     cancel: Cancel,
 ) -> Result<bool, PlansError> {
-    let bytes =
-        serde_json::to_vec_pretty(plans).map_err(|error| PlansError::Unreadable(error.to_string()))?;
+    let not_kept = |reason: String| PlansError::not_kept("the disaster-recovery plans", reason);
+    let bytes = serde_json::to_vec_pretty(plans).map_err(|error| not_kept(error.to_string()))?;
     let (state, hash) = (repository.state(), *blake3::hash(&bytes).as_bytes());
     let Some(folder) = state.folder() else { return Ok(false) };
     let known = state.meta(Meta::Plans)?;
@@ -50,7 +50,7 @@ pub async fn keep_plans(
     }
     let folder = folder.join("plans");
     let written = write_file(&folder, &bytes);
-    let file = written.map_err(|error| PlansError::Unreadable(format!("{}: {error}", folder.display())))?;
+    let file = written.map_err(|error| not_kept(format!("{}: {error}", folder.display())))?;
     let options = BackupOptions {
         full: true,
         description: Some("disaster-recovery plans".to_owned()),
@@ -61,7 +61,7 @@ pub async fn keep_plans(
     let outcome = BackupService::new(repository.clone()).run(options, Arc::new(Silent)).await?;
     if outcome.state != SnapshotState::Whole {
         let first = outcome.problems.first().map(|problem| problem.message.clone()).unwrap_or_default();
-        return Err(PlansError::Unreadable(format!("they were not stored whole: {first}")));
+        return Err(not_kept(format!("their snapshot is not whole ({first}); the next backup tries again")));
     }
     state.put_meta(Meta::Plans, &hash)?;
     Ok(true)

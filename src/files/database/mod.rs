@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How each database begins; <https://www.sqlite.org/fileformat2.html>.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// The file format's read version, at this offset, is 2 where the log is a write-ahead log.
 const READ_VERSION_AT: usize = 19;
 /// No page is smaller, so no database is.

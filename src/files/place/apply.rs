@@ -1,6 +1,7 @@
 //! Gives what was restored its owner, attributes, mode and time, as far as user and file system
 //! allow.
 
+use super::likeness::foreign;
 use super::shortfall::{ShortfallKind, Shortfalls};
 use crate::model::entry::Metadata;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid};
@@ -38,6 +39,11 @@ pub(super) fn to_open(
 ) -> Result<(), Errno> {
     let owned = own(relative, metadata, shortfalls, |user, group| rustix::fs::fchown(file, user, group));
     // After the owner, whose change drops capabilities; before the mode, which may forbid writing.
+    for name in foreign(file, metadata) {
+        if let Err(error) = file.remove_xattr(OsStr::from_bytes(&name)) {
+            shortfalls.add(ShortfallKind::Xattrs, relative, error);
+        }
+    }
     for xattr in &metadata.xattrs {
         if let Err(error) = file.set_xattr(OsStr::from_bytes(&xattr.name), &xattr.value) {
             match Errno::from_io_error(&error) {

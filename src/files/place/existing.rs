@@ -50,6 +50,8 @@ pub struct Existing {
     pub inode: u64,
     /// The number of a device.
     pub rdev: u64,
+    /// How many names it has.
+    pub links: u64,
 }
 
 /// By what it shows that something is still as it was.
@@ -58,6 +60,19 @@ pub struct Seen {
     device: u64,
     inode: u64,
     ctime: Timestamp,
+    mtime: Timestamp,
+    size: u64,
+    links: u64,
+}
+
+impl Seen {
+    /// Whether `now` is it, unchanged. That another of its names went since, which a restore that replaces
+    /// one after the other does itself, is no change.
+    pub fn is_still(&self, now: &Existing) -> bool {
+        let is_the_same = self.device == now.device && self.inode == now.inode;
+        let lost_a_name = now.links < self.links && now.mtime == self.mtime && now.size == self.size;
+        is_the_same && (now.ctime == self.ctime || lost_a_name)
+    }
 }
 
 impl Target {
@@ -158,7 +173,8 @@ impl Target {
 impl Existing {
     /// What it was seen as.
     pub fn seen(&self) -> Seen {
-        Seen { device: self.device, inode: self.inode, ctime: self.ctime }
+        let Existing { device, inode, ctime, mtime, size, links, .. } = *self;
+        Seen { device, inode, ctime, mtime, size, links }
     }
 
     // The types of these fields differ between systems.
@@ -184,6 +200,7 @@ impl Existing {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
             rdev: stat.st_rdev as u64,
+            links: stat.st_nlink as u64,
         }
     }
 }

@@ -10,6 +10,7 @@ mod beneath;
 mod error;
 mod existing;
 mod flush;
+mod likeness;
 mod new_file;
 mod nodes;
 mod shortfall;
@@ -17,7 +18,7 @@ mod shortfall;
 pub use error::PlaceError;
 pub use existing::{Existing, Kind, Seen};
 pub use flush::Flusher;
-pub use new_file::NewFile;
+pub use new_file::{NewFile, is_unfinished};
 pub use shortfall::{Shortfall, ShortfallKind, Shortfalls};
 
 use crate::model::entry::Metadata;
@@ -41,8 +42,24 @@ pub struct Target {
     /// Files that a broken-off run of the same mark left unfinished are gone on with.
     goes_on: bool,
     next_temporary: AtomicU64,
+    user: TargetUser,
     /// Held while a file moves to its name on a file system that cannot refuse to replace another.
     moving: Arc<Mutex<()>>,
+}
+
+/// Who restores, and so what may be given to whom.
+#[derive(Debug)]
+struct TargetUser {
+    is_root: bool,
+    groups: Vec<u32>,
+}
+
+impl TargetUser {
+    fn this() -> Self {
+        let more = rustix::process::getgroups().unwrap_or_default();
+        let groups = more.into_iter().chain([rustix::process::getegid()]).map(|group| group.as_raw());
+        Self { is_root: rustix::process::geteuid().is_root(), groups: groups.collect() }
+    }
 }
 
 impl Target {
@@ -60,11 +77,7 @@ impl Target {
         if let Some(mark) = mark {
             (target.run, target.goes_on) = (mark, true);
         }
-        if rustix::fs::flock(target.beneath.root(), FlockOperation::NonBlockingLockExclusive)
-            == Err(Errno::WOULDBLOCK)
-        {
-            return Err(PlaceError::Busy { path: path.to_owned() });
-        }
+        target.hold(path)?;
         let writable = Access::WRITE_OK | Access::EXEC_OK;
         match rustix::fs::accessat(target.beneath.root(), ".", writable, AtFlags::EACCESS) {
             Err(error @ (Errno::ACCESS | Errno::ROFS | Errno::PERM)) => Err(failed(error.into())),
@@ -84,6 +97,18 @@ impl Target {
         }
     }
 
+    /// Keeps others from opening the folder, which lies at `path`, to restore into it, until this is dropped.
+    ///
+    /// # Errors
+    /// Somebody has.
+    pub fn hold(&self, path: &Path) -> Result<(), PlaceError> {
+        match rustix::fs::flock(self.beneath.root(), FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Err(PlaceError::Busy { path: path.to_owned() }),
+            // Some file systems know no locks.
+            _ => Ok(()),
+        }
+    }
+
     fn open_folder(path: &Path) -> Result<Target, Errno> {
         let root = rustix::fs::open(path, FOLDER_FLAGS | OFlags::RDONLY, Mode::empty())?;
         let mut run = [0; 4];
@@ -95,6 +120,7 @@ impl Target {
             run: u32::from_le_bytes(run),
             goes_on: false,
             next_temporary: AtomicU64::new(0),
+            user: TargetUser::this(),
             moving: Arc::default(),
         })
     }

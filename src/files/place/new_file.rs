@@ -47,7 +47,7 @@ impl Target {
     pub fn begin_file(&self, relative: &[u8], size: u64, sparse: bool) -> Result<NewFile, PlaceError> {
         let failed = |error| PlaceError::new("create", relative, error);
         let folder = self.beneath.locate(relative, true)?.folder;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut name = self.goes_on.then(|| self.unfinished_name(relative));
         let (temporary, file, length, can_be_found) = loop {
             let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
@@ -99,11 +99,35 @@ impl Target {
         Some(open_unfinished(&folder, &self.unfinished_name(relative))?.0)
     }
 
+    /// Removes what a run of this mark left of the file at `relative`, if it did.
+    pub fn clear_unfinished(&self, mark: u32, relative: &[u8]) {
+        let Ok(place) = self.beneath.locate(relative, false) else { return };
+        let name = unfinished_name(mark, relative);
+        if open_unfinished(&place.folder, &name).is_some() {
+            // One that stays does no harm.
+            let _ = rustix::fs::unlinkat(&place.folder, name, AtFlags::empty());
+        }
+    }
+
     /// The same in each run of the same mark.
     fn unfinished_name(&self, relative: &[u8]) -> String {
-        let hash = blake3::hash(relative).to_hex();
-        format!(".filbert-{:08x}-{}", self.run, &hash[..16])
+        unfinished_name(self.run, relative)
     }
+}
+
+fn unfinished_name(mark: u32, relative: &[u8]) -> String {
+    let hash = blake3::hash(relative).to_hex();
+    format!(".filbert-{mark:08x}-{}", &hash[..16])
+}
+
+/// Whether a file of this name is one that a restore has not finished.
+pub fn is_unfinished(name: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(b".filbert-") else { return false };
+    let Some((mark, rest)) = rest.split_at_checked(8) else { return false };
+    let number = rest.strip_prefix(b"-").filter(|hash| hash.len() == 16);
+    let number = number.or(Some(rest).filter(|number| number.len() == 8));
+    let is_hex = |bytes: &[u8]| bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_hex(mark) && number.is_some_and(is_hex)
 }
 
 /// Opens an unfinished file of this user, if it is nothing else, and tells its length.
@@ -145,6 +169,12 @@ impl NewFile {
         Ok(())
     }
 
+    /// Whether what was written so far begins with `bytes`.
+    pub fn begins_with(&self, bytes: &[u8]) -> bool {
+        let mut start = vec![0; bytes.len()];
+        self.file.read_exact_at(&mut start, 0).is_ok() && start == bytes
+    }
+
     /// Leaves `bytes` zero bytes where the last write or hole ended.
     pub fn skip(&mut self, bytes: u64) {
         self.position += bytes;
@@ -166,7 +196,7 @@ impl NewFile {
         let failed = |error| PlaceError::new("put in place", &self.relative, error);
         self.file.sync_data().map_err(|error| PlaceError::from_io("write", &self.relative, error))?;
         let now = rustix::fs::statat(&self.folder, self.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
-        if Existing::new(&now).seen() != seen {
+        if !seen.is_still(&Existing::new(&now)) {
             return Err(PlaceError::Changed { path: display_bytes(&self.relative).into_owned() });
         }
         self.finish(metadata, true)

@@ -65,7 +65,7 @@ impl Target {
         let from = self.beneath.locate(existing, false)?;
         rustix::fs::linkat(&from.folder, from.name, &place.folder, temporary.as_str(), AtFlags::empty())
             .map_err(failed)?;
-        let replaced = match self.existing(relative)?.map(|now| now.seen() == seen) {
+        let replaced = match self.existing(relative)?.map(|now| seen.is_still(&now)) {
             Some(true) => rustix::fs::renameat(&place.folder, temporary.as_str(), &place.folder, place.name)
                 .map_err(failed),
             _ => Err(PlaceError::Changed { path: display_bytes(relative).into_owned() }),

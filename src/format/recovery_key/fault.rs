@@ -146,7 +146,9 @@ fn rest(characters: &[u8], wanted: usize) -> KeyFault {
     let groups = || characters.chunks(GROUP).enumerate().map(|(at, group)| fits(at, group));
     let written = wanted == WRITTEN;
     if characters.len() != wanted {
-        let fitting = if written { groups().take_while(|fits| *fits).count() } else { 0 };
+        let fitting = groups().take_while(|fits| *fits).count();
+        // Of another form one group fits by chance, two hardly ever: then groups are missing.
+        let fitting = if written || fitting > 1 { fitting } else { 0 };
         return KeyFault::Length { found: characters.len(), fitting };
     }
     let wrong: Vec<_> = groups().zip(1..).filter(|(fits, _)| !fits).map(|(_, number)| number).collect();

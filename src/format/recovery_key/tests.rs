@@ -106,6 +106,10 @@ fn several_mistakes_are_told_by_group_and_length() {
     let cut = [&written[..10], &written[13..]].concat();
     assert_eq!(parse(&cut), Err(KeyFault::Length { found: 37, fitting: 2 }));
     assert!(parse(&cut).unwrap_err().to_string().contains("from group 3 on"));
+    // A group that was left out, and a row.
+    let short = [&written[..10], &written[15..]].concat();
+    assert_eq!(parse(&short), Err(KeyFault::Length { found: 35, fitting: 2 }));
+    assert_eq!(parse(&written[..20]), Err(KeyFault::Length { found: 20, fitting: 4 }));
     let mut spoilt = plain;
     for at in [3, 17] {
         spoilt[at] = if spoilt[at] == b'q' { b'p' } else { b'q' };

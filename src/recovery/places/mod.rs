@@ -97,6 +97,15 @@ impl Places {
         Ok(Self { places, by_whole_path })
     }
 
+    /// Keeps other restores away from the folders of a dry run that are there, until this is dropped.
+    ///
+    /// # Errors
+    /// One is being restored into already.
+    pub(super) fn hold(&self) -> Result<(), PlaceError> {
+        let there = self.places.iter().filter_map(|place| Some((place, place.target.as_ref()?)));
+        there.into_iter().try_for_each(|(place, target)| target.hold(&place.folder))
+    }
+
     /// Where this goes; none for what lies below no place.
     pub(super) fn find<'p>(&self, path: &'p EntryPath) -> Option<At<'p>> {
         self.places.iter().enumerate().find_map(|(place, found)| {

@@ -10,12 +10,14 @@ pub use safety::{Keep, SafetyError, SafetyNet};
 pub use wish::RestoreWish;
 
 use super::changes::Changes;
+use super::places::Places;
 use super::{Destination, RecoveryError, RecoveryService, RestoreOptions, RestoreOutcome};
+use crate::files::place::PlaceError;
 use crate::model::id::ObjectId;
 use crate::model::path::EntryPath;
 use crate::progress::{Event, Observer};
 use crate::repository::snapshots::SnapshotInfo;
-use crate::repository::{Cancel, Repository, RepositoryError};
+use crate::repository::{Cancel, Landing, Repository, RepositoryError};
 use crate::state::lock::Lock;
 use crate::state::restores::{Change, ChangeKind, RestoreRecord, RestoreState};
 use progress::Watched;
@@ -117,21 +119,48 @@ impl RestoreSessions {
         self.start_new(wish, None, observer)
     }
 
-    /// Goes on with a restore that was stopped, broke off, or could not restore everything.
-    pub fn resume(&self, id: &str, observer: Arc<dyn Observer>) -> Result<RestoreSession, RecoveryError> {
-        let record = self.record(id)?;
+    /// Goes on with a restore that was stopped, broke off, or could not restore everything; `verify` adds
+    /// reading it once more, where that was not asked for.
+    pub fn resume(
+        &self,
+        id: &str,
+        verify: bool,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let mut record = self.record(id)?;
         if record.state == RestoreState::Undone {
             return Err(RecoveryError::Session(format!("restore {id} was taken back: begin a new one")));
         }
         let lock = self.lock(&record.id)?;
-        self.run(record, lock, observer)
+        if verify {
+            let wish = RestoreWish { verify, ..self.wish_of(&record)? };
+            record.wish = wish.to_bytes().map_err(unwritable)?;
+        }
+        self.run(record, lock, true, observer)
     }
 
     /// Takes a restore in place back: brings back what it replaced and removed, and removes what it
     /// made. That is a restore in place itself, and can be taken back.
-    pub fn roll_back(&self, id: &str, observer: Arc<dyn Observer>) -> Result<RestoreSession, RecoveryError> {
+    pub fn roll_back(
+        &self,
+        id: &str,
+        verify: bool,
+        observer: Arc<dyn Observer>,
+    ) -> Result<RestoreSession, RecoveryError> {
+        let (wish, undone) = self.wish_back(id)?;
+        let _not_under_way = self.lock(&undone)?;
+        self.start_new(RestoreWish { verify, ..wish }, Some(undone), observer)
+    }
+
+    /// What taking a restore back would do, to be looked at: a dry run.
+    pub fn look_back(&self, id: &str) -> Result<RestoreOptions, RecoveryError> {
+        let (wish, undone) = self.wish_back(id)?;
+        Ok(RestoreOptions { dry_run: true, ..self.options(&wish, Some(&undone))? })
+    }
+
+    /// What brings back the state from before a restore, and the id of that.
+    fn wish_back(&self, id: &str) -> Result<(RestoreWish, String), RecoveryError> {
         let undone = self.record(id)?;
-        let _not_under_way = self.lock(&undone.id)?;
         if undone.state == RestoreState::Undone {
             return Err(RecoveryError::Session(format!("restore {id} was taken back already")));
         }
@@ -146,7 +175,7 @@ impl RestoreSessions {
             safety: true,
             ..RestoreWish::new(snapshot, Destination::Original { maps: Vec::new() })
         };
-        self.start_new(wish, Some(undone.id), observer)
+        Ok((wish, undone.id))
     }
 
     /// All restores of this machine that are remembered, the oldest first.
@@ -175,41 +204,35 @@ impl RestoreSessions {
     ) -> Result<RestoreSession, RecoveryError> {
         let id = format!("{:08x}", self.repository.random_number()? as u32);
         let lock = self.lock(&id)?;
-        let damaged = |reason| RepositoryError::damaged("the wish", reason);
         let record = RestoreRecord {
             id,
             began_ms: self.repository.clock().now().millis(),
             ended_ms: None,
             snapshot: Some(wish.snapshot),
-            wish: wish.to_bytes().map_err(damaged)?,
+            wish: wish.to_bytes().map_err(unwritable)?,
             state: RestoreState::Running,
             safety: None,
             undoes,
             counts: None,
         };
-        self.run(record, lock, observer)
+        self.run(record, lock, false, observer)
     }
 
     fn run(
         &self,
         mut record: RestoreRecord,
         lock: Lock,
+        goes_on: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<RestoreSession, RecoveryError> {
         let state = self.repository.state();
         let wish = self.wish_of(&record)?;
-        let remove = match &record.undoes {
-            Some(undone) => made_by(&state.changes(undone)?),
-            None => Vec::new(),
-        };
         let (id, cancel) = (record.id.clone(), self.cancel.child());
         let options = RestoreOptions {
-            remove,
-            skip: self.skip.clone(),
-            threads: self.threads,
             cancel: cancel.clone(),
-            mark: u32::from_str_radix(&id, 16).ok(),
-            ..wish.options(self.snapshot(wish.snapshot)?)
+            mark: mark(&id),
+            goes_on,
+            ..self.options(&wish, record.undoes.as_deref())?
         };
         (record.state, record.ended_ms) = (RestoreState::Running, None);
         state.put_restore(&record)?;
@@ -218,6 +241,22 @@ impl RestoreSessions {
         let (net, observer) = (self.net.clone(), watched.clone());
         let run = Run { service, net, record, wish, options, observer, _lock: lock };
         Ok(RestoreSession { id, cancel, watched, task: tokio::spawn(run.finish()) })
+    }
+
+    /// What is wished for, of a restore that takes back `undoes`.
+    fn options(&self, wish: &RestoreWish, undoes: Option<&str>) -> Result<RestoreOptions, RecoveryError> {
+        let remove = match undoes {
+            Some(undone) => made_by(&self.repository.state().changes(undone)?),
+            None => Vec::new(),
+        };
+        Ok(RestoreOptions {
+            remove,
+            skip: self.skip.clone(),
+            threads: self.threads,
+            cancel: self.cancel.clone(),
+            clear: undoes.and_then(mark),
+            ..wish.options(self.snapshot(wish.snapshot)?)
+        })
     }
 
     fn snapshot(&self, id: ObjectId) -> Result<SnapshotInfo, RecoveryError> {
@@ -232,7 +271,13 @@ impl RestoreSessions {
 
     fn record(&self, id: &str) -> Result<RestoreRecord, RecoveryError> {
         let found = self.repository.state().restore(&id.to_ascii_lowercase())?;
-        let unknown = || format!("no restore `{id}` on this machine: `filbert restores` lists them");
+        let unknown = || {
+            format!(
+                "no restore `{id}` is known on this machine: `filbert restores` lists those that are; what one changed \
+                 elsewhere, or before the state was lost, is in one of `filbert snapshots --tag safety`, and `filbert \
+                 restore ID --in-place` brings it back"
+            )
+        };
         found.ok_or_else(|| RecoveryError::Session(unknown()))
     }
 
@@ -259,7 +304,18 @@ impl Run {
             Err(_) => RestoreState::Failed,
         };
         self.record.counts = ended.as_ref().ok().and_then(counts);
-        let noted = repository.state().put_restore(&self.record);
+        if matches!(self.record.state, RestoreState::Done | RestoreState::NotAll) {
+            self.options.landing = None;
+            // One that stays is removed by a later restore.
+            let _ = repository.state().remove_landing_folder(&self.record.id);
+        }
+        let noted = match &ended {
+            // It could not begin, and never will: there is nothing to remember.
+            Err(error) if !self.options.goes_on && !error.is_worth_resuming() => {
+                repository.state().forget_restore(&self.record.id)
+            }
+            _ => repository.state().put_restore(&self.record),
+        };
         let outcome = ended?;
         noted?;
         if let (RestoreState::Done, Some(undone)) = (self.record.state, &self.record.undoes)
@@ -279,13 +335,24 @@ impl Run {
             }
             self.options.noted = Some(self.record.id.clone());
         }
-        self.service.run(self.options.clone(), self.observer.clone()).await
+        // It goes on without a landing: only a restore that is killed is the better for it.
+        let folder = self.service.repository.state().landing_folder(&self.record.id).ok().flatten();
+        self.options.landing = folder.and_then(|folder| Landing::open(&folder).ok()).map(Arc::new);
+        let ended = self.service.run(self.options.clone(), self.observer.clone()).await;
+        if let Err(RecoveryError::Place(PlaceError::Busy { .. })) = ended {
+            // Another restore was faster: this one changed nothing that could be taken back.
+            self.record.safety = None;
+        }
+        ended
     }
 
     /// Finds out what will change and has it kept, if there is anything.
     async fn keep_what_is_there(&mut self) -> Result<(), RecoveryError> {
         let changes = Arc::new(Changes::default());
         let dry = RestoreOptions { dry_run: true, ..self.options.clone() };
+        // What another restore is working on is neither looked at nor kept.
+        let held = Places::open(&dry)?;
+        held.hold()?;
         self.service.run_noting(dry, Arc::new(crate::progress::Silent), Some(changes.clone())).await?;
         let changes: Arc<[Change]> = changes.take().into();
         let state = self.service.repository.state();
@@ -314,6 +381,15 @@ impl Run {
         }
         Ok(state.put_restore(&self.record)?)
     }
+}
+
+fn unwritable(reason: crate::format::FormatError) -> RepositoryError {
+    RepositoryError::damaged("the wish", reason)
+}
+
+/// By which unfinished files of a restore are known.
+fn mark(id: &str) -> Option<u32> {
+    u32::from_str_radix(id, 16).ok()
 }
 
 /// What a restore made where nothing was.
