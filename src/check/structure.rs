@@ -2,6 +2,7 @@
 //! show is asked for itself, for one listing proves no loss.
 
 use super::CheckOutcome;
+use super::packs::{LackingPack, by_folder, lacking_in, listed};
 use super::suffering::Damage;
 use crate::format::descriptor::MAX_DESCRIPTOR_BYTES;
 use crate::format::names;
@@ -36,30 +37,16 @@ pub(super) async fn check(
     records(repository, look, outcome).await?;
 
     let mut damage = Vec::new();
-    let mut by_folder: BTreeMap<u32, Vec<&KnownPack>> = BTreeMap::new();
-    packs.iter().for_each(|pack| by_folder.entry(pack.folder).or_default().push(pack));
     let unrecorded: BTreeSet<_> =
         repository.unrecorded_packs()?.iter().map(|pack| pack.object.to_string()).collect();
-    for (folder, packs) in by_folder {
+    for (folder, packs) in by_folder(packs) {
         let path = names::folder(names::PACKS, folder);
         let mut listed = listed(repository, &path).await?;
+        for LackingPack { pack, reason } in lacking_in(repository, &packs, &listed).await? {
+            damage.push(Damage { pack: repository.pack(pack.number)?, reason });
+        }
         for pack in packs {
-            let size = listed.remove(&pack.object.to_string()).flatten();
-            if size == Some(pack.size) {
-                continue;
-            }
-            match repository.store().size(&names::pack(folder, &pack.object)).await {
-                Ok(size) if size == pack.size => {}
-                Ok(size) => {
-                    let reason = format!("it has {} instead of {}", counted(size, "byte"), pack.size);
-                    damage.push(Damage { pack: repository.pack(pack.number)?, reason });
-                }
-                Err(error) if error.is_not_found() => {
-                    let reason = "it is missing".to_owned();
-                    damage.push(Damage { pack: repository.pack(pack.number)?, reason });
-                }
-                Err(error) => return Err(error.into()),
-            }
+            listed.remove(&pack.object.to_string());
         }
         let own = listed.keys().filter(|name| unrecorded.contains(*name)).count();
         if own > 0 {
@@ -76,18 +63,6 @@ pub(super) async fn check(
         }
     }
     Ok(damage)
-}
-
-/// Names and sizes of what a folder holds: nothing, if it is missing.
-async fn listed(
-    repository: &Repository,
-    folder: &str,
-) -> Result<BTreeMap<String, Option<u64>>, RepositoryError> {
-    match repository.store().list(folder).await {
-        Ok(listing) => Ok(listing.entries.into_iter().map(|entry| (entry.name, entry.size)).collect()),
-        Err(error) if error.is_not_found() => Ok(BTreeMap::new()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn descriptor_problem(descriptor: String, reason: &str) -> Problem {

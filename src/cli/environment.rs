@@ -46,6 +46,11 @@ pub(super) fn host() -> String {
     name.map_or_else(|| "localhost".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// The folder for what goes again.
+pub(super) fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// The current folder.
 pub(super) fn current_dir() -> std::io::Result<PathBuf> {
     std::env::current_dir()

@@ -85,7 +85,8 @@ pub(super) fn exit_of(error: &CliError) -> Exit {
 
 fn of_plans(error: &PlansError) -> Exit {
     match error {
-        PlansError::Plan(_) => Exit::Usage,
+        PlansError::Plan(_) | PlansError::ScratchUsed { .. } => Exit::Usage,
+        PlansError::Busy { .. } => Exit::Busy,
         PlansError::Repository(error) => of_repository(error),
         _ => Exit::Failed,
     }

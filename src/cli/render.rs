@@ -2,8 +2,9 @@
 
 use crate::format::record::snapshot::Missing;
 pub(super) use crate::model::amount::{counted, size};
+use crate::model::time::Timestamp;
 use crate::store::TrafficCount;
-use chrono::{DateTime, Local, SecondsFormat};
+use chrono::{DateTime, Local};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -17,10 +18,7 @@ pub(super) fn local_time(millis: i64) -> String {
 
 /// RFC 3339 in UTC to the millisecond: `--at` with it finds what happened then.
 pub(super) fn rfc3339(millis: i64) -> String {
-    DateTime::from_timestamp_millis(millis).map_or_else(
-        || format!("@{}", millis.div_euclid(1000)),
-        |time| time.to_rfc3339_opts(SecondsFormat::Millis, true),
-    )
+    Timestamp::from_millis(millis).rfc3339_millis()
 }
 
 /// `4 requests (2 PUT, 2 PROPFIND)`.

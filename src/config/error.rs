@@ -2,7 +2,6 @@
 
 use super::budget::BudgetError;
 use super::size::SizeError;
-use crate::model::plan::PlanError;
 use std::path::PathBuf;
 
 /// A settings file that cannot be used.
@@ -52,14 +51,6 @@ pub enum SettingsError {
         /// Why.
         source: BudgetError,
     },
-    /// A disaster-recovery plan that cannot be carried out.
-    #[error("the settings file {}: {source}", .file.display())]
-    Plan {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        source: PlanError,
-    },
     /// A name that the settings refer to and do not have.
     #[error(
         "the settings speak of repository `{name}`, which they do not describe; add a section [repositories.{name}]"
@@ -72,8 +63,7 @@ pub enum SettingsError {
 
 impl SettingsError {
     pub(super) fn from_toml(file: PathBuf, text: &str, error: &toml::de::Error) -> Self {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = 1 + text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count();
+        let line = line_of(text, error.span().map_or(0, |span| span.start));
         let reason = error.message().trim_end().replace('\n', ", ");
         let hint = if reason.contains("unknown field `password`")
             || reason.contains("unknown field `webdav_password`")
@@ -86,4 +76,9 @@ impl SettingsError {
         };
         Self::Wrong { file, line, reason, hint }
     }
+}
+
+/// The line, counted from 1, of the byte at `start` of `text`.
+pub(super) fn line_of(text: &str, start: usize) -> usize {
+    1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count()
 }

@@ -1,7 +1,8 @@
 //! The form of the settings file, checked as a whole when it is read.
 
+use super::error::line_of;
 use super::{Compression, Folders, SettingsError, Uploads, parse_pack_size};
-use crate::model::plan::{Plans, check_plans};
+use crate::model::plan::{PlanError, Plans, RecoveryPlan, WrittenPlans};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,9 @@ pub struct Settings {
     pub repositories: BTreeMap<String, RepositorySettings>,
     /// In the order of the file.
     pub sets: Vec<(String, SetSettings)>,
-    /// Disaster-recovery plans.
-    pub plans: Plans,
+    /// Disaster-recovery plans. Bad ones are for those to refuse who need them: a backup must not fail
+    /// for a plan.
+    pub plans: WrittenPlans,
     /// The file they are from.
     pub file: Option<PathBuf>,
 }
@@ -127,7 +129,7 @@ struct File {
     #[serde(default)]
     sets: BTreeMap<String, Spanned<SetSettings>>,
     #[serde(default)]
-    plans: Plans,
+    plans: BTreeMap<String, Spanned<toml::Value>>,
 }
 
 impl Settings {
@@ -169,12 +171,11 @@ impl Settings {
             }
             ordered.push((name, set));
         }
-        check_plans(&parsed.plans).map_err(|source| SettingsError::Plan { file: file.to_owned(), source })?;
         let settings = Self {
             repository: parsed.repository,
             repositories,
             sets: ordered,
-            plans: parsed.plans,
+            plans: plans_of(parsed.plans, text),
             file: Some(file.to_owned()),
         };
         settings.check_names()?;
@@ -193,6 +194,24 @@ impl Settings {
             None => Ok(()),
         }
     }
+}
+
+/// The plans in `text`, each read alone.
+fn plans_of(written: BTreeMap<String, Spanned<toml::Value>>, text: &str) -> WrittenPlans {
+    let (mut plans, mut bad) = (Plans::new(), BTreeMap::new());
+    for (name, plan) in written {
+        let line = line_of(text, plan.span().start);
+        match RecoveryPlan::deserialize(plan.into_inner()) {
+            Ok(plan) => {
+                plans.insert(name, plan);
+            }
+            Err(error) => {
+                let reason = error.message().trim_end().replace('\n', ", ");
+                bad.insert(name.clone(), PlanError::Form { name, line, reason });
+            }
+        }
+    }
+    WrittenPlans::sort_out(plans, bad)
 }
 
 impl RepositorySettings {
@@ -260,6 +279,24 @@ mod tests {
             parse("[sets.a]\nsources = ['x']\nsqlite = false\n[sets.b]\nsources = ['y']\n").unwrap();
         let said = |name| settings.set(name).unwrap().sqlite;
         assert_eq!((said("a"), said("b")), (Some(false), None));
+    }
+
+    #[test]
+    fn a_bad_plan_is_named_and_keeps_nobody_from_the_rest() {
+        let text = "[sets.a]\nsources = ['x']\n[plans.good]\nsteps = [{ set = 'a', target = '/t' }]\n\
+                    [plans.typo]\nsteps = [{ set = 'a', targt = '/t' }]\n[plans.none]\ndescription = 'x'\n\
+                    [plans.unknown]\nsteps = [{ plan = 'godo' }]\n";
+        let settings = parse(text).unwrap();
+        assert!(settings.set("a").is_some());
+        assert_eq!(settings.plans.good.keys().collect::<Vec<_>>(), ["good"]);
+        let told = |name: &str| settings.plans.bad[name].to_string();
+        assert!(
+            told("typo").contains("`typo` (line 5)") && told("typo").contains("targt"),
+            "{}",
+            told("typo")
+        );
+        assert!(told("none").contains("line 7") && told("none").contains("steps"), "{}", told("none"));
+        assert!(told("unknown").contains("`godo`"), "{}", told("unknown"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Points in time as files and records carry them.
 
+use chrono::{DateTime, SecondsFormat};
 use serde::{Deserialize, Serialize};
 
 /// A point in time to the nanosecond, before or after 1970.
@@ -30,10 +31,17 @@ impl Timestamp {
 
     /// RFC 3339 in UTC to the second, such as `2026-11-20T12:00:00Z`.
     pub fn rfc3339(self) -> String {
-        chrono::DateTime::from_timestamp(self.seconds, self.nanos.min(999_999_999)).map_or_else(
-            || format!("@{}", self.seconds),
-            |time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        )
+        self.written(SecondsFormat::Secs)
+    }
+
+    /// RFC 3339 in UTC to the millisecond, such as `2026-11-20T12:00:00.250Z`.
+    pub fn rfc3339_millis(self) -> String {
+        self.written(SecondsFormat::Millis)
+    }
+
+    fn written(self, precision: SecondsFormat) -> String {
+        DateTime::from_timestamp(self.seconds, self.nanos.min(999_999_999))
+            .map_or_else(|| format!("@{}", self.seconds), |time| time.to_rfc3339_opts(precision, true))
     }
 }
 

@@ -301,7 +301,7 @@ impl Planner {
     /// Whether what lies there may be replaced; if not, that is told.
     fn may_replace(&self, at: At<'_>, existing: &Existing) -> Result<bool, RecoveryError> {
         let message = if !self.options.overwrite {
-            "it is there and differs: left alone; --overwrite replaces it"
+            "it is there and differs: left alone; --overwrite (`overwrite = true` in a plan's step) replaces it"
         } else if let Some(noted) = &self.options.noted
             && !was_noted(self.repository.state(), noted, &self.places.disk_path(at), existing)?
         {

@@ -1,6 +1,7 @@
 //! The arguments of what has to do with disaster-recovery plans.
 
 use crate::cli::parse::{self, Size};
+use crate::model::time::Timestamp;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -29,6 +30,29 @@ pub(in crate::cli) enum DrCommand {
     History(DrHistoryArguments),
 }
 
+impl DrCommand {
+    /// The time that sets come back from.
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            DrCommand::Test(wish) => wish.at,
+            DrCommand::Rehearse(wish) => wish.at,
+            DrCommand::Run(wish) => wish.at,
+            DrCommand::List | DrCommand::Show(_) | DrCommand::History(_) => None,
+        }
+    }
+
+    /// The plan that is asked for.
+    pub fn plan(&self) -> Option<&str> {
+        match self {
+            DrCommand::Show(plan) => Some(&plan.name),
+            DrCommand::Test(wish) => Some(&wish.plan.name),
+            DrCommand::Rehearse(wish) => Some(&wish.plan.name),
+            DrCommand::Run(wish) => Some(&wish.plan.name),
+            DrCommand::List | DrCommand::History(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct PlanName {
     /// The plan
@@ -40,6 +64,9 @@ pub(in crate::cli) struct PlanName {
 pub(in crate::cli) struct DrTestArguments {
     #[command(flatten)]
     pub plan: PlanName,
+    /// Each set as it was then, by the newest snapshot at or before: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
+    pub at: Option<Timestamp>,
     /// Write the report as a page, too
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -49,6 +76,9 @@ pub(in crate::cli) struct DrTestArguments {
 pub(in crate::cli) struct DrRehearseArguments {
     #[command(flatten)]
     pub plan: PlanName,
+    /// Each set as it was then, by the newest snapshot at or before: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time)]
+    pub at: Option<Timestamp>,
     /// Where to restore to, an empty folder or none yet; without it a temporary one that goes afterwards
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
@@ -70,9 +100,12 @@ pub(in crate::cli) struct DrRehearseArguments {
 pub(in crate::cli) struct DrRunArguments {
     #[command(flatten)]
     pub plan: PlanName,
-    /// Go on with the last run, at the first step that is not good
+    /// Go on with the last run, at the first step that is not good, with the same snapshots
     #[arg(long)]
     pub resume: bool,
+    /// Each set as it was then, by the newest snapshot at or before: RFC 3339, `2026-11-20 12:00` (local), or an age such as 3d
+    #[arg(long, value_name = "TIME", value_parser = parse::to_time, conflicts_with = "resume")]
+    pub at: Option<Timestamp>,
     /// Write the report as a page, too
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -1,9 +1,10 @@
 //! `filbert dr`: disaster-recovery plans.
 
 mod commands;
+mod tail;
 mod words;
 
-use super::args::{DrArguments, DrCommand, DrRehearseArguments};
+use super::args::{DrArguments, DrCommand, DrRehearseArguments, DrRunArguments};
 use super::environment;
 use super::error::CliError;
 use super::exit::Exit;
@@ -11,31 +12,28 @@ use super::render::counted;
 use super::restore;
 use super::session::{Opened, Session};
 use crate::disaster::plans::{
-    DrillReport, PlanService, PlansError, Rehearsal, StoredPlans, keep_plans, page, stored_plans,
+    DrillReport, PlanService, PlansError, Rehearsal, Scratch, StoredPlans, keep_plans, page, stored_plans,
 };
 use crate::model::plan::{PlanError, Plans};
+use crate::model::time::Timestamp;
 use commands::Shell;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) async fn run(session: &Session, wish: DrArguments) -> Result<Exit, CliError> {
+    let own = wish.host.is_none();
+    if let Some(name) = wish.command.plan().filter(|_| own) {
+        refuse_bad(session, name)?;
+    }
     let (opened, problems) = session.open_up_to_date().await?;
     problems.iter().for_each(|problem| session.display.problem(problem));
-    let service = service(session, &opened, wish.host.as_deref()).await?;
+    let service = service(session, &opened, wish.host.as_deref(), wish.command.at()).await?;
     let (report, html) = match wish.command {
-        DrCommand::List => return list(session, &service),
+        DrCommand::List => return list(session, &service, own),
         DrCommand::Show(plan) => return show(session, &service, &plan.name),
         DrCommand::History(wish) => return history(session, &service, wish.name.as_deref()),
-        DrCommand::Test(wish) => (service.test(&wish.plan.name).await.map_err(CliError::from), wish.html),
-        DrCommand::Rehearse(wish) => {
-            let html = wish.html.clone();
-            (rehearse(session, &service, wish).await, html)
-        }
-        DrCommand::Run(wish) => {
-            let name = &wish.plan.name;
-            let ended = if wish.resume { service.resume(name).await } else { service.run(name).await };
-            (ended.map_err(CliError::from), wish.html)
-        }
+        DrCommand::Test(wish) => (service.test(&wish.plan.name).await, wish.html),
+        DrCommand::Rehearse(wish) => (rehearse(session, &service, &wish).await, wish.html),
+        DrCommand::Run(wish) => (carry_out(session, &service, &wish).await, wish.html),
     };
     session.display.finish();
     let report = session.interrupt.instead(report)?;
@@ -49,11 +47,18 @@ pub(super) async fn run(session: &Session, wish: DrArguments) -> Result<Exit, Cl
 }
 
 /// Keeps the plans of the settings in the repository, if they changed: a failure is told, and no
-/// reason to fail for.
+/// reason to fail for. While one of them is bad those that are kept stay as they are.
 pub(super) async fn keep(session: &Session, opened: &Opened) {
-    let (plans, host, cancel) =
-        (&session.settings.plans, environment::host(), session.interrupt.cancel.clone());
-    let kept = keep_plans(&opened.repository, plans, &host, opened.writer(), cancel).await;
+    let plans = &session.settings.plans;
+    for error in plans.bad.values() {
+        session.output.warn(&bad_plan(session, error));
+    }
+    if !plans.bad.is_empty() {
+        let stay = "the plans in the repository stay as they were until every plan of the settings is right";
+        return session.output.warn(stay);
+    }
+    let (host, cancel) = (environment::host(), session.interrupt.cancel.clone());
+    let kept = keep_plans(&opened.repository, &plans.good, &host, opened.writer(), cancel).await;
     match kept {
         Ok(true) => session.output.note("the disaster-recovery plans are kept in the repository"),
         Ok(false) => {}
@@ -61,19 +66,42 @@ pub(super) async fn keep(session: &Session, opened: &Opened) {
     }
 }
 
-async fn service(session: &Session, opened: &Opened, host: Option<&str>) -> Result<PlanService, CliError> {
+/// What is wrong with a plan of the settings.
+fn bad_plan(session: &Session, error: &PlanError) -> String {
+    let file = session.settings.file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display()));
+    format!("{file}{error}")
+}
+
+/// A bad plan is refused before anything is asked of the repository.
+fn refuse_bad(session: &Session, name: &str) -> Result<(), CliError> {
+    let Some(error) = session.settings.plans.bad.get(name) else { return Ok(()) };
+    let host = environment::host();
+    Err(CliError::Usage(format!(
+        "{}; mend it, or take the plans that the repository keeps (--host {host})",
+        bad_plan(session, error)
+    )))
+}
+
+async fn service(
+    session: &Session,
+    opened: &Opened,
+    host: Option<&str>,
+    at: Option<Timestamp>,
+) -> Result<PlanService, CliError> {
     let own = &session.settings.plans;
     let (host, plans) = match host {
         None if !own.is_empty() => {
             keep(session, opened).await;
-            (environment::host(), own.clone())
+            (environment::host(), own.good.clone())
         }
         host => stored(stored_plans(&opened.repository).await?, host)?,
     };
     Ok(PlanService {
         repository: opened.repository.clone(),
+        is_folder: opened.guard.is_none(),
         plans,
         host,
+        at,
         sessions: restore::sessions(session, opened),
         commands: Arc::new(Shell),
         observer: session.display.clone(),
@@ -97,13 +125,16 @@ fn stored(all: Vec<StoredPlans>, host: Option<&str>) -> Result<(String, Plans), 
     }
 }
 
-fn list(session: &Session, service: &PlanService) -> Result<Exit, CliError> {
+fn list(session: &Session, service: &PlanService, own: bool) -> Result<Exit, CliError> {
     session.display.finish();
+    // What is wrong with the others was told.
+    let is_all = !own || session.settings.plans.bad.is_empty();
+    let exit = if is_all { Exit::Done } else { Exit::NotAll };
     if session.output.json {
         session.output.json(&service.plans);
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
-    if service.plans.is_empty() {
+    if service.plans.is_empty() && is_all {
         session
             .output
             .note("no plans: describe some in the settings ([plans.NAME] with [[plans.NAME.steps]])");
@@ -112,7 +143,7 @@ fn list(session: &Session, service: &PlanService) -> Result<Exit, CliError> {
         let steps = counted(plan.steps.len() as u64, "step");
         session.output.line(&format!("{name}  {steps}  {}", plan.description));
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn show(session: &Session, service: &PlanService, name: &str) -> Result<Exit, CliError> {
@@ -130,50 +161,40 @@ fn history(session: &Session, service: &PlanService, name: Option<&str>) -> Resu
     session.display.finish();
     let mut reports: Vec<DrillReport> = service.history()?;
     reports.retain(|report| name.is_none_or(|name| report.plan == name));
-    words::history(session, &reports);
+    let under_way = reports.iter().map(|report| service.is_under_way(report));
+    let under_way = under_way.collect::<Result<Vec<_>, _>>()?;
+    words::history(session, &reports, &under_way);
     Ok(Exit::Done)
 }
 
 async fn rehearse(
     session: &Session,
     service: &PlanService,
-    wish: DrRehearseArguments,
-) -> Result<DrillReport, CliError> {
-    let (scratch, temporary) = match &wish.scratch {
-        Some(folder) => (session.current_dir.join(folder), None),
-        None => {
-            let temporary = tempfile::Builder::new().prefix("filbert-rehearsal-").tempdir();
-            let temporary = temporary.map_err(|error| CliError::failed("make a scratch folder", error))?;
-            (temporary.path().to_owned(), Some(temporary))
-        }
+    wish: &DrRehearseArguments,
+) -> Result<DrillReport, PlansError> {
+    let scratch = match &wish.scratch {
+        Some(folder) => Scratch::Kept(session.current_dir.join(folder)),
+        None => Scratch::Temporary(environment::temporary_folder()),
     };
-    refuse_used(&scratch)?;
     let rehearsal = Rehearsal {
         scratch,
         sample: wish.sample,
         most_requests: wish.max_requests,
         most_received: wish.max_download.map(|size| size.0),
     };
-    let report = service.rehearse(&wish.plan.name, &rehearsal).await;
-    if let Some(folder) = temporary {
-        let path: PathBuf = folder.path().to_owned();
-        if let Err(error) = folder.close() {
-            session.output.warn(&format!("the scratch folder {} stays: {error}", path.display()));
-        }
-    }
-    Ok(report?)
+    service.rehearse(&wish.plan.name, &rehearsal).await
 }
 
-/// A rehearsal must find nothing that it would take for what it restored.
-fn refuse_used(scratch: &Path) -> Result<(), CliError> {
-    match std::fs::read_dir(scratch).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => Err(CliError::Usage(format!(
-            "{} is not empty: name an empty folder, or one that is not there",
-            scratch.display()
-        ))),
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(CliError::failed(format!("look into {}", scratch.display()), error))
-        }
-        _ => Ok(()),
+async fn carry_out(
+    session: &Session,
+    service: &PlanService,
+    wish: &DrRunArguments,
+) -> Result<DrillReport, PlansError> {
+    let name = &wish.plan.name;
+    let ended = if wish.resume { service.resume(name).await } else { service.run(name).await };
+    if ended.is_err() && session.interrupt.cancel.is_cancelled() {
+        session.display.finish();
+        session.output.note(&words::way_on(name));
     }
+    ended
 }

@@ -2,20 +2,20 @@
 
 use crate::cli::render::{counted, local_time, size, table};
 use crate::cli::session::Session;
-use crate::disaster::plans::{DrillKind, DrillReport, StepState, duration};
+use crate::disaster::plans::{
+    DrillKind, DrillReport, RecoveryTime, StepState, ToldReport, duration, notes, packs_words, recovery_words,
+};
 use crate::model::path::display_bytes;
 use crate::model::plan::{OnFailure, PlanStep, RecoveryPlan};
 use serde::Serialize;
+use std::borrow::Cow;
 
+/// A line of `dr history`.
 #[derive(Serialize)]
-struct Summary<'r> {
-    r#type: &'static str,
-    good: bool,
-    recovery_ms: Option<u64>,
-    data_age_ms: Option<i64>,
-    proven: u64,
+struct Past<'r> {
+    state: &'static str,
     #[serde(flatten)]
-    report: &'r DrillReport,
+    report: ToldReport<'r>,
 }
 
 fn shown(text: &str) -> String {
@@ -26,38 +26,41 @@ fn shown(text: &str) -> String {
 pub(super) fn report(session: &Session, report: &DrillReport) {
     let output = session.output;
     if output.json {
-        return output.json(&summary(report));
+        return output.json(&ToldReport::from(report));
     }
     lines(report).iter().for_each(|line| output.line(line));
     let steps = counted(report.steps.len() as u64, "step");
     if report.is_good() {
         output.summary(&format!("{} of plan {}: {steps}, all good", kind(report), shown(&report.plan)));
     } else {
-        let bad = report.steps.iter().filter(|step| step.state != StepState::Good).count();
+        let bad = report.bad_steps();
         output.warn(&format!("{} of plan {}: {bad} of {steps} not good", kind(report), shown(&report.plan)));
     }
     let mut told = Vec::new();
-    if let Some(time) = report.recovery_ms() {
-        told.push(format!("recovery time {}", duration(time)));
+    if report.recovery_time() != RecoveryTime::Untried {
+        told.push(format!("recovery time: {}", recovery_words(report)));
     }
     if let Some(age) = report.data_age_ms() {
-        told.push(format!("oldest data {} old", duration(age.unsigned_abs())));
+        told.push(format!("oldest data: {} old", duration(age.unsigned_abs())));
     }
     if report.kind != DrillKind::Test {
-        told.push(format!("{} proven", counted(report.proven(), "thing")));
+        told.push(format!("proven: {}", counted(report.proven(), "thing")));
     }
-    output.summary(&told.join(", "));
+    if let Some(looked) = report.looked {
+        told.push(format!("packs: {}", packs_words(looked)));
+    }
+    told.iter().for_each(|line| output.summary(line));
+    if report.kind == DrillKind::Run && !report.is_good() {
+        output.note(&way_on(&report.plan));
+    }
 }
 
-fn summary(report: &DrillReport) -> Summary<'_> {
-    Summary {
-        r#type: "summary",
-        good: report.is_good(),
-        recovery_ms: report.recovery_ms(),
-        data_age_ms: report.data_age_ms(),
-        proven: report.proven(),
-        report,
-    }
+/// How a run that is not at its end goes on.
+pub(super) fn way_on(plan: &str) -> String {
+    let plain = plan.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    let word =
+        if plain { Cow::Borrowed(plan) } else { Cow::Owned(format!("'{}'", plan.replace('\'', "'\\''"))) };
+    format!("`filbert dr run {} --resume` goes on at the first step that is not good", shown(&word))
 }
 
 fn lines(report: &DrillReport) -> Vec<String> {
@@ -67,7 +70,7 @@ fn lines(report: &DrillReport) -> Vec<String> {
         .enumerate()
         .map(|(number, step)| {
             let files = match step.sample {
-                Some((files, _)) => format!("{files} of {}", step.files),
+                Some(sample) => format!("{} of {}", sample.files, step.files),
                 None => step.files.to_string(),
             };
             vec![
@@ -79,20 +82,23 @@ fn lines(report: &DrillReport) -> Vec<String> {
                 size(step.bytes),
                 step.requests.to_string(),
                 size(step.received),
-                duration(step.duration_ms),
+                duration(step.restore_ms),
+                step.proof.as_ref().map_or(String::new(), |_| duration(step.prove_ms)),
                 shown(&step.target),
             ]
         })
         .collect();
-    let head = ["", "Set", "State", "Age", "Files", "Size", "Requests", "Received", "Took", "To"];
-    let mut lines = table(&head, &[0, 4, 5, 6, 7, 8], &rows);
+    let head =
+        ["", "set", "state", "age", "files", "size", "requests", "received", "restoring", "proving", "to"];
+    let mut lines = table(&head, &[0, 4, 5, 6, 7, 8, 9], &rows);
     for (number, step) in report.steps.iter().enumerate() {
+        lines.extend(notes(step).iter().map(|note| format!("step {}: {}", number + 1, shown(note))));
         for problem in &step.problems {
             lines.push(format!("step {}: {}: {}", number + 1, shown(&problem.subject), problem.message));
         }
         let more = step.problem_count.saturating_sub(step.problems.len() as u64);
         if more > 0 {
-            lines.push(format!("step {}: {more} more problems", number + 1));
+            lines.push(format!("step {}: {} more", number + 1, counted(more, "problem")));
         }
     }
     lines
@@ -108,6 +114,12 @@ pub(super) fn plan(name: &str, plan: &RecoveryPlan) -> Vec<String> {
         step.exclude.iter().for_each(|glob| more("without", glob));
         if let Some(command) = &step.prove {
             more("proven by", command);
+        }
+        if let Some(limit) = step.prove_timeout {
+            more("within", &humantime::format_duration(limit).to_string());
+        }
+        if step.overwrite {
+            lines.push("     replaces what is in the way".to_owned());
         }
         if step.on_failure == OnFailure::Continue {
             lines.push("     goes on if it fails".to_owned());
@@ -138,33 +150,50 @@ fn step_words(step: &PlanStep) -> String {
     }
 }
 
-/// One line for each of some reports.
-pub(super) fn history(session: &Session, reports: &[DrillReport]) {
-    if session.output.json {
-        return reports.iter().for_each(|report| session.output.json(&summary(report)));
+/// One line for each of some reports; `under_way` says which of them are.
+pub(super) fn history(session: &Session, reports: &[DrillReport], under_way: &[bool]) {
+    let output = session.output;
+    let reports = || reports.iter().zip(under_way);
+    if output.json {
+        let past = |(report, under_way)| Past { state: state_of(report, under_way), report: report.into() };
+        return reports().map(past).for_each(|past| output.json(&past));
     }
-    let rows: Vec<_> = reports
-        .iter()
-        .map(|report| {
-            let good = match (report.is_good(), report.ended_ms) {
-                (true, _) => "good",
-                (false, Some(_)) => "not good",
-                (false, None) => "broken off",
-            };
-            vec![
-                report.id.clone(),
-                local_time(report.began_ms),
-                shown(&report.plan),
-                kind(report).to_owned(),
-                good.to_owned(),
-                report.recovery_ms().map_or(String::new(), duration),
-                report.data_age_ms().map_or(String::new(), |age| duration(age.unsigned_abs())),
-                report.proven().to_string(),
-            ]
-        })
-        .collect();
-    let head = ["Id", "Began", "Plan", "What", "Result", "Recovery time", "Data age", "Proven"];
-    table(&head, &[7], &rows).iter().for_each(|line| session.output.line(line));
+    let row = |(report, under_way): (&DrillReport, &bool)| {
+        let recovery = match report.recovery_time() {
+            RecoveryTime::Measured(time) => duration(time),
+            RecoveryTime::Estimated(time) => format!("about {}", duration(time)),
+            RecoveryTime::Unknown => "unknown".to_owned(),
+            RecoveryTime::NotRecovered => "not recovered".to_owned(),
+            RecoveryTime::Untried => String::new(),
+        };
+        vec![
+            report.id.clone(),
+            local_time(report.began_ms),
+            shown(&report.plan),
+            kind(report).to_owned(),
+            state_of(report, under_way).to_owned(),
+            recovery,
+            report.data_age_ms().map_or(String::new(), |age| duration(age.unsigned_abs())),
+            report.proven().to_string(),
+        ]
+    };
+    let rows: Vec<_> = reports().map(row).collect();
+    if rows.is_empty() {
+        let none =
+            "nothing was tested, rehearsed or run on this machine yet: begin with `filbert dr test PLAN`";
+        return output.note(none);
+    }
+    let head = ["id", "began", "plan", "what", "state", "recovery time", "data age", "proven"];
+    table(&head, &[7], &rows).iter().for_each(|line| output.line(line));
+}
+
+fn state_of(report: &DrillReport, under_way: &bool) -> &'static str {
+    match (report.ended_ms, report.is_good()) {
+        (None, _) if *under_way => "under way",
+        (None, _) => "broken off",
+        (Some(_), true) => "good",
+        (Some(_), false) => "not good",
+    }
 }
 
 fn kind(report: &DrillReport) -> &'static str {

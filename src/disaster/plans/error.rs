@@ -6,6 +6,7 @@ use crate::model::plan::PlanError;
 use crate::recovery::RecoveryError;
 use crate::repository::RepositoryError;
 use crate::state::StateError;
+use std::path::PathBuf;
 
 /// Why a plan cannot be tested, rehearsed or run. What goes wrong in a step is in its report.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,26 @@ pub enum PlansError {
         /// The step, counted from 1.
         step: usize,
         /// Why no snapshot was found.
+        reason: String,
+    },
+    /// It is being run.
+    #[error("the plan `{plan}` is being run on this machine already: wait for its end, or stop it")]
+    Busy {
+        /// The plan.
+        plan: String,
+    },
+    /// A scratch folder with something in it, which would be taken for what was restored.
+    #[error("{} is not empty: name an empty folder, or one that is not there", .folder.display())]
+    ScratchUsed {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A scratch folder that cannot be used.
+    #[error("cannot make the scratch folder {} and close it to others: {reason}; name another with --scratch", .folder.display())]
+    Scratch {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
         reason: String,
     },
     /// No run to go on with.

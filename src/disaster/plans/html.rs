@@ -1,7 +1,9 @@
 //! A report as a page: one file without scripts and without anything to be fetched.
 
-use super::report::{DrillKind, DrillReport, StepReport, StepState};
+use super::report::{DrillKind, DrillReport, RecoveryTime, StepReport, StepState};
+use super::words::{duration, notes, packs_words, recovery_words};
 use crate::disaster::escaped;
+use crate::model::amount::counted;
 use crate::model::path::display_bytes;
 use crate::model::time::Timestamp;
 
@@ -35,8 +37,8 @@ pub fn page(report: &DrillReport) -> String {
     let verdict = match report.is_good() {
         true => "<p class=\"good\">Every step is good.</p>\n".to_owned(),
         false => {
-            let bad = report.steps.iter().filter(|step| step.state != StepState::Good).count();
-            format!("<p class=\"bad\">{bad} of {} steps are not good.</p>\n", report.steps.len())
+            let steps = counted(report.steps.len() as u64, "step");
+            format!("<p class=\"bad\">{} of {steps} not good.</p>\n", report.bad_steps())
         }
     };
     page.push_str(&verdict);
@@ -48,16 +50,20 @@ pub fn page(report: &DrillReport) -> String {
     if let Some(ended) = report.ended_ms {
         fact("ended", Timestamp::from_millis(ended).rfc3339());
     }
-    if let Some(time) = report.recovery_ms() {
-        fact("recovery time", duration(time));
+    match report.recovery_time() {
+        RecoveryTime::Untried => {}
+        _ => fact("recovery time", recovery_words(report)),
     }
     if let Some(age) = report.data_age_ms() {
         fact("age of the data", duration(age.unsigned_abs()));
     }
+    if let Some(looked) = report.looked {
+        fact("packs", packs_words(looked));
+    }
     fact("proven", report.proven().to_string());
     fact("id", report.id.clone());
     page.push_str("</table>\n<h2>Steps</h2>\n<table class=\"steps\">\n<tr><th></th><th>set</th><th>to</th><th>state</th>\
-                   <th>age</th><th>files</th><th>bytes</th><th>proven</th><th>requests</th><th>received</th><th>took</th><th>all of it</th></tr>\n");
+                   <th>age</th><th>files</th><th>bytes</th><th>proven</th><th>requests</th><th>received</th><th>restoring</th><th>proving</th></tr>\n");
     for (number, step) in report.steps.iter().enumerate() {
         page.push_str(&row(number + 1, step));
     }
@@ -74,26 +80,29 @@ fn row(number: usize, step: &StepReport) -> String {
     let text = |text: &str| escaped(&display_bytes(text.as_bytes()));
     let age = step.data_age_ms.map_or(String::new(), |age| duration(age.unsigned_abs()));
     let files = match step.sample {
-        Some((files, _)) => format!("{files} of {}", step.files),
+        Some(sample) => format!("{} of {}", sample.files, step.files),
         None => step.files.to_string(),
     };
-    let expected = step.expected_ms.map_or(String::new(), duration);
     format!(
         "<tr><td>{number}</td><td>{}</td><td>{}</td><td class=\"{class}\">{state}</td><td>{age}</td><td class=\"n\">{files}</td>\
          <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{expected}</td></tr>\n",
+         <td class=\"n\">{}</td></tr>\n",
         text(&step.set),
         text(&step.target),
         step.bytes,
         step.proven,
         step.requests,
         step.received,
-        duration(step.duration_ms),
+        duration(step.restore_ms),
+        duration(step.prove_ms),
     )
 }
 
 fn details(number: usize, step: &StepReport) -> String {
     let mut details = String::new();
+    for line in notes(step) {
+        details.push_str(&format!("<p>Step {number}: {}</p>\n", escaped(&line)));
+    }
     if let Some(proof) = &step.proof {
         let (class, said) = if proof.passed { ("good", "passed") } else { ("bad", "failed") };
         details.push_str(&format!(
@@ -103,7 +112,8 @@ fn details(number: usize, step: &StepReport) -> String {
         ));
     }
     if step.problem_count > 0 {
-        details.push_str(&format!("<h3>Step {number}: {} problems</h3>\n<ul>\n", step.problem_count));
+        details
+            .push_str(&format!("<h3>Step {number}: {}</h3>\n<ul>\n", counted(step.problem_count, "problem")));
         for problem in &step.problems {
             let subject = escaped(&display_bytes(problem.subject.as_bytes()));
             details.push_str(&format!("<li>{subject}: {}</li>\n", escaped(&problem.message)));
@@ -119,16 +129,6 @@ fn state_of(state: StepState) -> (&'static str, &'static str) {
         StepState::Begun => ("bad", "broken off"),
         StepState::Good => ("good", "good"),
         StepState::Failed => ("bad", "failed"),
-    }
-}
-
-/// A length of time in ms, for people.
-pub fn duration(ms: u64) -> String {
-    match ms / 1000 {
-        0..120 => format!("{:.1} s", ms as f64 / 1000.0),
-        seconds @ 120..7200 => format!("{} min", seconds / 60),
-        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -150,10 +150,12 @@ mod tests {
             kind: DrillKind::Rehearsal,
             began_ms: 0,
             ended_ms: Some(1),
+            scratch: None,
+            looked: None,
             steps: vec![step],
         };
         let page = page(&report);
         assert!(!page.contains("<script") && page.matches("&lt;script").count() >= 7, "{page}");
-        assert!(page.contains("1 of 1 steps are not good"));
+        assert!(page.contains("1 of 1 step not good"));
     }
 }

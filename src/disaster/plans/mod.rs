@@ -2,23 +2,32 @@
 
 mod error;
 mod html;
+mod packs;
 mod proof;
 mod rehearse;
 mod report;
 mod run;
 mod sample;
+mod scratch;
 mod steps;
 mod store;
+mod test;
+mod told;
+mod words;
 
 pub use error::PlansError;
-pub use html::{duration, page};
+pub use html::page;
 pub use proof::{Commands, Ran, Setting};
 pub use rehearse::Rehearsal;
-pub use report::{DrillKind, DrillReport, Proof, StepReport, StepState};
+pub use report::{DrillKind, DrillReport, PacksLooked, Proof, RecoveryTime, Sampled, StepReport, StepState};
 pub use sample::Sample;
+pub use scratch::Scratch;
 pub use store::{StoredPlans, keep_plans, stored_plans};
+pub use told::ToldReport;
+pub use words::{duration, notes, packs_words, recovery_words};
 
-use crate::model::plan::{Plans, RecoveryPlan};
+use crate::model::plan::{PlanError, Plans, RecoveryPlan};
+use crate::model::time::Timestamp;
 use crate::progress::Observer;
 use crate::recovery::RestoreSessions;
 use crate::repository::{Cancel, Repository};
@@ -28,11 +37,15 @@ use std::sync::Arc;
 pub struct PlanService {
     /// Where from.
     pub repository: Repository,
+    /// It lies in a folder of this machine: nothing that is read there is a request.
+    pub is_folder: bool,
     /// All plans that there are.
     pub plans: Plans,
     /// The machine whose plans they are: its sets are meant where several machines have one of that
     /// name.
     pub host: String,
+    /// Each set as it was then: the newest snapshot at or before that time.
+    pub at: Option<Timestamp>,
     /// Restores.
     pub sessions: RestoreSessions,
     /// Runs the commands of a plan.
@@ -45,7 +58,6 @@ pub struct PlanService {
 
 impl PlanService {
     fn plan(&self, name: &str) -> Result<&RecoveryPlan, PlansError> {
-        let unknown = || crate::model::plan::PlanError::Unknown { name: name.to_owned() };
-        Ok(self.plans.get(name).ok_or_else(unknown)?)
+        Ok(self.plans.get(name).ok_or_else(|| PlanError::Unknown { name: name.to_owned() })?)
     }
 }

@@ -1,17 +1,23 @@
-//! What the steps of a plan come to, before anything is restored; and the test of a plan.
+//! What the steps of a plan come to, before anything is restored; and what all reports begin and end
+//! with.
 
-use super::report::{DrillKind, DrillReport, StepReport, StepState};
-use super::{PlanService, PlansError};
+use super::proof::NOTIFY_TIMEOUT;
+use super::report::{DrillKind, DrillReport, StepReport};
+use super::told::ToldReport;
+use super::{PlanService, PlansError, Setting};
 use crate::format::record::SnapshotState;
-use crate::model::path::EntryPath;
+use crate::model::amount::counted;
+use crate::model::entry::Node;
+use crate::model::path::{EntryPath, display_bytes};
 use crate::model::plan::{PlanStep, steps_of};
-use crate::progress::{Problem, Silent};
-use crate::recovery::{Destination, RecoveryService, RestoreOptions, RestoreWish};
+use crate::progress::{Event, Problem};
+use crate::recovery::{Destination, RestoreWish, selected_entries};
 use crate::repository::select::Selector;
 use crate::repository::snapshots::SnapshotInfo;
 use crate::state::drills::DrillRecord;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use crate::state::lock::Lock;
+use std::fmt;
+use std::path::PathBuf;
 
 /// A step, and the snapshot that it will bring back.
 #[derive(Clone)]
@@ -21,61 +27,64 @@ pub(super) struct Prepared {
     pub(super) snapshot: SnapshotInfo,
 }
 
-impl PlanService {
-    /// Looks whether every set of the plan `name` has a snapshot that can be restored, how old it is,
-    /// and what bringing it back takes. Restores nothing and fetches no content.
-    pub async fn test(&self, name: &str) -> Result<DrillReport, PlansError> {
-        let mut report = self.begin(name, DrillKind::Test)?;
-        let service = RecoveryService::new(self.repository.clone());
-        for (number, step) in steps_of(&self.plans, name)?.into_iter().enumerate() {
-            let Some(of_step) = report.steps.get_mut(number) else { break };
-            let prepared = match self.prepare(&step) {
-                Ok(prepared) => prepared,
-                Err(reason) => {
-                    of_step.fail(&step.set.unwrap_or_default(), reason);
-                    continue;
-                }
-            };
-            self.describe(&prepared, of_step);
-            // Into a folder that is not there: everything counts.
-            let nowhere = self.repository.state().folder().unwrap_or(Path::new("/")).join("no such folder");
-            let options = RestoreOptions {
-                dry_run: true,
-                cancel: self.cancel.clone(),
-                ..self.wish(&prepared, Destination::Folder(nowhere)).options(prepared.snapshot.clone())
-            };
-            match service.run(options, Arc::new(Silent)).await {
-                Ok(outcome) => {
-                    (of_step.files, of_step.bytes) = (outcome.files, outcome.bytes);
-                    (of_step.requests, of_step.received) =
-                        (outcome.traffic.total(), outcome.traffic.bytes_down);
-                    of_step.take_problems(&outcome.problems, outcome.problem_count);
-                }
-                Err(_) if self.cancel.is_cancelled() => {
-                    return Err(crate::repository::RepositoryError::Cancelled.into());
-                }
-                Err(error) => of_step.fail(&prepared.set, error.to_string()),
-            }
-            let is_good = of_step.problem_count == 0;
-            of_step.state = if is_good { StepState::Good } else { StepState::Failed };
-        }
-        self.end(report).await
-    }
+/// Which step it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    /// Counted from 0.
+    pub(super) number: usize,
+    pub(super) of: usize,
+    pub(super) is_rehearsal: bool,
+}
 
-    /// A report of steps that are not begun.
-    pub(super) fn begin(&self, name: &str, kind: DrillKind) -> Result<DrillReport, PlansError> {
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} of {}", self.number + 1, self.of)
+    }
+}
+
+impl PlanService {
+    /// A report of steps that are not begun, and what shows other processes that it lives. It is
+    /// remembered from now on: one that is killed shows as broken off.
+    pub(super) fn begin(&self, name: &str, kind: DrillKind) -> Result<(DrillReport, Lock), PlansError> {
         let steps = steps_of(&self.plans, name)?;
         let report =
             |step: &PlanStep| StepReport::new(step.set.as_deref().unwrap_or_default(), shown_target(step));
-        Ok(DrillReport {
-            id: format!("{:08x}", self.repository.random_number()? as u32),
+        let id = format!("{:08x}", self.repository.random_number()? as u32);
+        let lock = self.lock_drill(&id, name)?;
+        let report = DrillReport {
+            id,
             plan: name.to_owned(),
             description: self.plan(name)?.description.clone(),
             kind,
             began_ms: self.repository.clock().now().millis(),
             ended_ms: None,
+            scratch: None,
+            looked: None,
             steps: steps.iter().map(report).collect(),
-        })
+        };
+        self.keep(&report)?;
+        Ok((report, lock))
+    }
+
+    /// Shows other processes that the test, rehearsal or run `id` of the plan lives.
+    pub(super) fn lock_drill(&self, id: &str, plan: &str) -> Result<Lock, PlansError> {
+        self.try_lock_drill(id)?.ok_or_else(|| PlansError::Busy { plan: plan.to_owned() })
+    }
+
+    pub(super) fn try_lock_drill(&self, id: &str) -> Result<Option<Lock>, PlansError> {
+        Ok(self.repository.state().try_lock(&format!("drill {id}"))?.map(Lock::used_once))
+    }
+
+    /// Whether a report without an end is of one that is still at work.
+    pub fn is_under_way(&self, report: &DrillReport) -> Result<bool, PlansError> {
+        Ok(report.ended_ms.is_none() && self.try_lock_drill(&report.id)?.is_none())
+    }
+
+    /// Tells that a step begins.
+    pub(super) fn tell_turn(&self, turn: Turn, report: &StepReport) {
+        let shown = |text: &str| display_bytes(text.as_bytes()).into_owned();
+        let notice = format!("{turn}: set {} ({})", shown(&report.set), shown(&report.target));
+        self.observer.event(Event::Notice(&notice));
     }
 
     /// Remembers the report as it is.
@@ -106,12 +115,18 @@ impl PlanService {
         report.ended_ms = Some(self.repository.clock().now().millis());
         self.keep(&report)?;
         if let Some(command) = &self.plan(&report.plan)?.notify {
-            let json = serde_json::to_vec(&report).unwrap_or_default();
-            let setting = super::Setting { folder: PathBuf::from("/"), variables: Vec::new() };
+            let mut json = serde_json::to_vec(&ToldReport::from(&report)).unwrap_or_default();
+            json.push(b'\n');
+            let setting = Setting {
+                folder: PathBuf::from("/"),
+                variables: Vec::new(),
+                time_limit: NOTIFY_TIMEOUT,
+                cancel: self.cancel.clone(),
+            };
             let ran = self.commands.run(command, setting, json).await;
             if !ran.passed {
                 let message = format!("the notice of the plan was not taken: {}", ran.output);
-                self.observer.event(crate::progress::Event::Problem(&Problem::new(&report.plan, message)));
+                self.observer.event(Event::Problem(&Problem::new(&report.plan, message)));
             }
         }
         Ok(report)
@@ -125,7 +140,7 @@ impl PlanService {
             set: Some(set.clone()),
             host: step.host.clone(),
             this_host: self.host.clone(),
-            at: None,
+            at: self.at,
         };
         let selected = self.repository.select(&selector).map_err(|error| error.to_string())?;
         Ok(Prepared { step: step.clone(), set, snapshot: selected.snapshot })
@@ -141,20 +156,44 @@ impl PlanService {
         steps.map(prepare).collect()
     }
 
-    /// Which snapshot it is, how old, and what it lacks.
-    pub(super) fn describe(&self, prepared: &Prepared, report: &mut StepReport) {
+    /// Which snapshot it is, how old, how much of it the step is about, and what it lacks.
+    pub(super) async fn describe(&self, prepared: &Prepared, report: &mut StepReport) {
         let head = &prepared.snapshot.head;
         let now = self.repository.clock().now().millis();
         report.snapshot = Some(prepared.snapshot.id.to_string());
         report.data_age_ms = Some(now.saturating_sub(head.started.millis()).max(0));
-        (report.files, report.bytes) = (head.tally.files, head.tally.bytes);
+        let whole = (head.tally.files, head.tally.bytes);
+        (report.files, report.bytes) = match prepared.step.is_part() {
+            // A list that cannot be read is told by who restores it.
+            true => self.count(prepared).await.unwrap_or(whole),
+            false => whole,
+        };
         let lacks = match head.state {
             SnapshotState::Whole => return,
-            SnapshotState::Incomplete => format!("{} things could not be backed up", head.problem_count),
-            SnapshotState::Partial => format!("{} files had not been sent yet", head.missing.files),
+            SnapshotState::Incomplete => {
+                format!("{} could not be backed up", counted(head.problem_count, "thing"))
+            }
+            SnapshotState::Partial => {
+                format!("{} had not been sent yet", counted(head.missing.files, "file"))
+            }
         };
         let message = format!("the snapshot {} is not whole: {lacks}", prepared.snapshot.id.short());
         report.take_problems(&[Problem::new(&prepared.set, message)], 1);
+    }
+
+    /// Files that the patterns of a step select, and their bytes.
+    async fn count(&self, prepared: &Prepared) -> Result<(u64, u64), PlansError> {
+        let entries = self.repository.entries(&prepared.snapshot).await?;
+        let wish = self.wish(prepared, Destination::Folder(PathBuf::new()));
+        let (mut files, mut bytes) = (0, 0_u64);
+        selected_entries(&wish.options(prepared.snapshot.clone()), &entries, |entry| {
+            if let Node::File(content) = &entry.node {
+                files += 1;
+                bytes = bytes.saturating_add(content.size);
+            }
+            Ok(())
+        })?;
+        Ok((files, bytes))
     }
 
     /// What a step asks for, to `destination`.

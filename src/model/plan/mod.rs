@@ -1,11 +1,20 @@
 //! Disaster-recovery plans: which sets come back, in which order, to where, and what proves it.
 
+mod time_limit;
+mod written;
+
+pub use written::WrittenPlans;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// All plans of a machine, by name.
 pub type Plans = BTreeMap<String, RecoveryPlan>;
+
+/// A command that proves a step is given so long where the step does not say how long.
+pub const PROVE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// One plan, as it is written in the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +59,15 @@ pub struct PlanStep {
     /// Not what matches one of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// Replace what is in the way in the target and differs. In place that is so always.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite: bool,
     /// A shell command that ends with 0 if what came back is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prove: Option<String>,
+    /// How long the command may take, such as `10m`; [`PROVE_TIMEOUT`] where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time_limit")]
+    pub prove_timeout: Option<Duration>,
     /// What follows where this step fails.
     #[serde(default)]
     pub on_failure: OnFailure,
@@ -82,6 +97,37 @@ pub enum PlanError {
     Unknown {
         /// As it was asked for.
         name: String,
+    },
+    /// A step names a plan that there is not.
+    #[error(
+        "step {step} of the plan `{plan}` names the plan `{name}`, which there is not: mend the name, describe it \
+         ([[plans.{name}.steps]]), or take the step out"
+    )]
+    UnknownInStep {
+        /// The plan.
+        plan: String,
+        /// The step, counted from 1.
+        step: usize,
+        /// As it is named there.
+        name: String,
+    },
+    /// It is not in the form of a plan.
+    #[error("the plan `{name}` (line {line}) cannot be read: {reason}")]
+    Form {
+        /// The plan.
+        name: String,
+        /// Where it begins, counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A plan that names one that is wrong.
+    #[error("the plan `{name}` needs one that is wrong: {reason}")]
+    Inner {
+        /// The plan.
+        name: String,
+        /// What is wrong with the other.
+        reason: String,
     },
     /// Plans that name each other in a circle.
     #[error("the plan `{name}` comes back to itself: {way}; take one of these steps out")]
@@ -114,6 +160,9 @@ pub enum PlanError {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn steps_of(plans: &Plans, name: &str) -> Result<Vec<PlanStep>, PlanError> {
+    if !plans.contains_key(name) {
+        return Err(PlanError::Unknown { name: name.to_owned() });
+    }
     let mut steps = Vec::new();
     gather(plans, name, &mut Vec::new(), &mut steps)?;
     Ok(steps)
@@ -147,6 +196,10 @@ fn gather(
             return Err(PlanError::Step { plan: name.to_owned(), step: number + 1, problem });
         }
         match &step.plan {
+            Some(inner) if !plans.contains_key(inner) => {
+                let (plan, name) = (name.to_owned(), inner.clone());
+                return Err(PlanError::UnknownInStep { plan, step: number + 1, name });
+            }
             Some(inner) => gather(plans, inner, way, steps)?,
             None => steps.push(step.clone()),
         }
@@ -156,13 +209,19 @@ fn gather(
 }
 
 impl PlanStep {
+    /// Whether it brings back a part of the set only.
+    pub fn is_part(&self) -> bool {
+        !self.include.is_empty() || !self.exclude.is_empty()
+    }
+
     fn problem(&self) -> Option<&'static str> {
         let is_more = self.host.is_some()
             || self.target.is_some()
             || self.map.is_some()
+            || self.overwrite
             || self.prove.is_some()
-            || !self.include.is_empty()
-            || !self.exclude.is_empty();
+            || self.prove_timeout.is_some()
+            || self.is_part();
         let maps = self.map.iter().flatten();
         let is_relative =
             self.target.iter().chain(maps.flat_map(|(from, to)| [from, to])).any(|path| path.is_relative());
@@ -175,6 +234,9 @@ impl PlanStep {
                 "does not say where to: write `target = \"/FOLDER\"`, or `map = {}` for where it came from",
             ),
             (_, _, Some(_), Some(_)) => Some("has a target and a map: only one of them can be meant"),
+            _ if self.prove_timeout.is_some() && self.prove.is_none() => {
+                Some("has a prove_timeout and nothing to prove it: write `prove = \"COMMAND\"`")
+            }
             _ if is_relative => {
                 Some("has a path that does not begin with /: nobody knows where it will be run")
             }
@@ -222,6 +284,9 @@ mod tests {
         assert!(matches!(steps_of(&own, "a"), Err(PlanError::Loop { .. })));
         assert!(matches!(steps_of(&own, "x"), Err(PlanError::Unknown { .. })));
         assert!(matches!(steps_of(&plans([("a", vec![])]), "a"), Err(PlanError::Empty { .. })));
+        let typo = plans([("a", vec![set("s"), inner("bse")])]);
+        let error = steps_of(&typo, "a").unwrap_err().to_string();
+        assert!(error.contains("step 2 of the plan `a`") && error.contains("`bse`"), "{error}");
     }
 
     #[test]
@@ -234,6 +299,8 @@ mod tests {
             PlanStep { target: Some("relative".into()), ..set("a") },
             PlanStep { plan: Some("p".into()), ..set("a") },
             PlanStep { prove: Some("true".into()), ..inner("p") },
+            PlanStep { overwrite: true, ..inner("p") },
+            PlanStep { prove_timeout: Some(PROVE_TIMEOUT), ..set("a") },
         ];
         for step in wrong {
             assert!(step.problem().is_some(), "{step:?}");
