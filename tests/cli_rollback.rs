@@ -100,7 +100,12 @@ fn what_was_one_file_under_two_names_is_one_again() {
     fs::remove_file(docs.join("d")).unwrap();
     fs::hard_link(docs.join("c"), docs.join("d")).unwrap();
     let before = copy_of(&docs, cli.home.path().join("before"));
+    let dry = cli.summary(&[&IN_PLACE[..], &["--dry-run"]].concat());
     let restored = cli.summary(&IN_PLACE);
+    assert_eq!((&dry["files_written"], &dry["files_replaced"]), (&3.into(), &2.into()));
+    for counted in ["files_written", "files_replaced", "files_already_right"] {
+        assert_eq!(dry[counted], restored[counted], "{counted}");
+    }
     let inode = |name: &str| docs.join(name).metadata().unwrap().ino();
     assert_eq!(inode("a"), inode("b"));
     assert_ne!(inode("c"), inode("d"));

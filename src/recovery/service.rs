@@ -123,7 +123,11 @@ impl RecoveryService {
                 report.problem(subject.unwrap_or_default(), reason);
                 let _ = places.finish();
             }
-            None if options.dry_run => drop(planned?),
+            None if options.dry_run => {
+                for link in planned?.links {
+                    report.written(&places.shown(link.spot.at()), link.takes_place);
+                }
+            }
             None => {
                 let leftover = planned?;
                 let (repository, options, report) = (repository.clone(), options.clone(), report.clone());

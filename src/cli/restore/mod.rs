@@ -80,7 +80,11 @@ async fn look(
     session.display.finish();
     let outcome = session.interrupt.instead(outcome)?;
     outcome.problems.iter().for_each(|problem| session.display.problem(problem));
-    let traffic = outcome.traffic.clone();
+    let mut traffic = outcome.traffic.clone();
+    if opened.guard.is_none() {
+        // Nothing is asked of a folder of this machine.
+        traffic.requests.clear();
+    }
     let none = Ended::of(&snapshot, &outcome, traffic);
     Ended { overwrite, has_net, ..none }.tell(session);
     Ok(if outcome.is_whole() { Exit::Done } else { Exit::NotAll })
