@@ -147,8 +147,11 @@ fn span_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<(Timesta
         return Ok(span(stamp(&time), second));
     }
     let left_out = || "this hour is left out when the clock is set forward: name another".to_owned();
-    // Where the clock is set back an hour comes twice: the later one misses nothing.
-    let local = |naive: NaiveDateTime| zone.from_local_datetime(&naive).latest().as_ref().map(stamp);
+    // Where the clock is set back an hour comes twice: the first moment is in the earlier one, the last in the later.
+    let local = |naive: NaiveDateTime| {
+        let both = zone.from_local_datetime(&naive);
+        Some((stamp(&both.clone().earliest()?), stamp(&both.latest()?)))
+    };
     let formats = [
         ("%Y-%m-%d %H:%M", 60_000),
         ("%Y-%m-%dT%H:%M", 60_000),
@@ -159,11 +162,12 @@ fn span_at<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<(Timesta
         .iter()
         .find_map(|(format, length)| Some((NaiveDateTime::parse_from_str(text, format).ok()?, *length)));
     if let Some((naive, length_ms)) = naive {
-        return local(naive).map(|from| span(from, length_ms)).ok_or_else(left_out);
+        let told = local(naive).map(|(from, again)| (from, span(again, length_ms).1));
+        return told.ok_or_else(left_out);
     }
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        let from = local(day.and_time(NaiveTime::MIN)).ok_or_else(left_out)?;
-        let next = day.succ_opt().and_then(|next| local(next.and_time(NaiveTime::MIN)));
+        let (from, _) = local(day.and_time(NaiveTime::MIN)).ok_or_else(left_out)?;
+        let next = day.succ_opt().and_then(|next| local(next.and_time(NaiveTime::MIN))).map(|(next, _)| next);
         return Ok(span(from, next.map_or(DAY_MS, |next| next.millis() - from.millis())));
     }
     let age = humantime::parse_duration(text).ok().and_then(|age| i64::try_from(age.as_millis()).ok());

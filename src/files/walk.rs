@@ -180,9 +180,6 @@ impl Walk {
         let parent = level.decided.last().copied().unwrap_or(level.above);
         let relative = path.below(&self.root).unwrap_or(path.name());
         let listed_as_folder = entry.file_type().is_dir();
-        if depth > 0 && !listed_as_folder && is_unfinished(path.name()) {
-            return;
-        }
         let decision = if relative.is_empty() {
             level.above
         } else {
@@ -205,6 +202,9 @@ impl Walk {
                 return;
             }
         };
+        if depth > 0 && metadata.is_file() && metadata.nlink() == 1 && is_unfinished(path.name()) {
+            return;
+        }
         let disk_path = entry.into_path();
         let may_be_database = self.options.databases && metadata.is_file() && metadata.len() >= LEAST_BYTES;
         let beside = may_be_database.then(|| level.entries.beside(&disk_path, depth)).flatten();

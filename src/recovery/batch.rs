@@ -35,7 +35,7 @@ pub(super) struct WantedFile {
     /// Something lies in its place.
     pub(super) takes_place: bool,
     /// Logs of another state of the database that it is, which go right before it gets its name.
-    pub(super) logs: Vec<Spot>,
+    pub(super) logs: Vec<(Spot, Seen)>,
 }
 
 /// A chunk that a file needs.
@@ -74,7 +74,7 @@ struct Waiting {
     content: Content,
     there: There,
     takes_place: bool,
-    logs: Vec<Spot>,
+    logs: Vec<(Spot, Seen)>,
 }
 
 /// What may be there of a file already.
@@ -114,9 +114,9 @@ impl WantedFiles {
     }
 
     /// Those of the files that are wanted take the logs that lie beside them.
-    pub(super) fn take_logs(&mut self, logs: &mut StrayLogs) {
+    pub(super) fn take_logs(&mut self, logs: &mut StrayLogs, upto: Option<At<'_>>) {
         if !logs.is_empty() {
-            self.files.iter_mut().for_each(|file| file.logs = logs.take_of(file.spot.at()));
+            self.files.iter_mut().for_each(|file| file.logs = logs.take_of(file.spot.at(), upto));
         }
     }
 

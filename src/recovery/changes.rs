@@ -2,7 +2,6 @@
 
 use super::places::{At, Places};
 use crate::files::place::{Existing, Kind};
-use crate::model::time::Timestamp;
 use crate::state::restores::{Change, ChangeKind};
 use crate::state::{Database, StateError};
 use std::collections::HashSet;
@@ -70,10 +69,10 @@ impl Changes {
 }
 
 fn change(path: &Path, kind: ChangeKind, existing: Option<&Existing>) -> Change {
-    let never = Timestamp::default();
-    let (ctime, mtime, links) =
-        existing.map_or((never, never, 0), |existing| (existing.ctime, existing.mtime, existing.links));
-    Change { path: path.as_os_str().as_bytes().to_vec(), kind, ctime, mtime, links }
+    let path = path.as_os_str().as_bytes().to_vec();
+    let Some(existing) = existing else { return Change { path, kind, ..Change::default() } };
+    let Existing { ctime, mtime, size, links, .. } = *existing;
+    Change { path, kind, ctime, mtime, size, links, file: (existing.device, existing.inode) }
 }
 
 /// Whether what lies there may go: it was noted under this name, and is as it was then. Of folders
@@ -87,6 +86,8 @@ pub(super) fn was_noted(
     let Some(noted) = state.change(name, path.as_os_str().as_bytes())? else { return Ok(false) };
     let may_go = matches!(noted.kind, ChangeKind::Replaced | ChangeKind::Removed);
     // Another of its names was replaced or removed before.
-    let lost_a_name = existing.links < noted.links && existing.mtime == noted.mtime;
+    let lost_a_name = existing.links < noted.links
+        && (existing.device, existing.inode) == noted.file
+        && (existing.mtime, existing.size) == (noted.mtime, noted.size);
     Ok(existing.kind == Kind::Folder || may_go && (noted.ctime == existing.ctime || lost_a_name))
 }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 pub(super) enum Likeness {
     /// It is what it should be.
     Right,
-    /// A file whose content is right and which has another owner, mode, time or other attributes.
+    /// A file or link that is what it should be but for its owner or attributes.
+    OtherOwner,
+    /// A file whose content is right and which has another mode or time.
     RightContent,
     /// Something else.
     Other,
@@ -92,10 +94,15 @@ impl Comparer {
             Node::Symlink(leads_to) => {
                 existing.kind == Kind::Symlink && target.read_link(relative)? == *leads_to
             }
-            node => is_special(existing, node) && existing.mode == entry.meta.mode,
+            // Somebody may listen to it, and a device may not be made again: it stays as it is.
+            node if is_special(existing, node) => return Ok(Likeness::Right),
+            _ => false,
         };
-        let is_right = is_right && target.is_owned_alike(existing, &entry.meta);
-        Ok(if is_right { Likeness::Right } else { Likeness::Other })
+        Ok(match is_right {
+            true if target.is_owned_alike(existing, &entry.meta) => Likeness::Right,
+            true => Likeness::OtherOwner,
+            false => Likeness::Other,
+        })
     }
 
     fn file_likeness(
@@ -114,8 +121,11 @@ impl Comparer {
             return Likeness::Other;
         };
         match self.has_content(&file, content, &lengths) {
+            Ok(true) if existing.mode != entry.meta.mode || existing.mtime != entry.meta.mtime => {
+                Likeness::RightContent
+            }
             Ok(true) if target.is_alike(existing, &file, &entry.meta) => Likeness::Right,
-            Ok(true) => Likeness::RightContent,
+            Ok(true) => Likeness::OtherOwner,
             Ok(false) | Err(_) => Likeness::Other,
         }
     }

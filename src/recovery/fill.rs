@@ -213,11 +213,16 @@ impl Filling {
     }
 
     fn finish(&self, new: NewFile, wanted: &WantedFile) -> Result<(), PlaceError> {
-        self.logs.make_way(&new, wanted, &self.places, &self.report)?;
-        match wanted.replaces {
-            Some(seen) => new.finish_over(&wanted.meta, seen),
-            None => new.finish(&wanted.meta, false),
+        if let Some(seen) = wanted.replaces {
+            new.may_replace(seen)?;
         }
+        let logs = self.logs.move_away(&new, wanted, &self.places)?;
+        match wanted.replaces {
+            Some(seen) => new.finish_over(&wanted.meta, seen)?,
+            None => new.finish(&wanted.meta, false)?,
+        }
+        logs.remove(&self.places, &self.report);
+        Ok(())
     }
 
     fn begin(&self, number: u32) -> Result<NewFile, PlaceError> {

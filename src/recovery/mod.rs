@@ -24,7 +24,7 @@ mod verify;
 
 pub use error::RecoveryError;
 pub use estimate::RestorePlan;
-pub use options::{Destination, RestoreOptions, RestoreOutcome};
+pub use options::{Destination, RestoreCounts, RestoreOptions, RestoreOutcome};
 pub use root::root_of;
 pub use selection::selected_entries;
 pub use service::RecoveryService;

@@ -6,6 +6,7 @@ use crate::progress::Problem;
 use crate::repository::snapshots::SnapshotInfo;
 use crate::repository::{Cancel, Landing};
 use crate::store::TrafficCount;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub struct RestoreOptions {
     pub mark: Option<u32>,
     /// Unfinished files that a restore of this mark left, where it worked on what is restored, go.
     pub clear: Option<u32>,
-    /// An earlier run of the same restore may have made some of what is there.
+    /// An earlier run of the same restore may have made some of what is noted as its own.
     pub goes_on: bool,
     /// Where packs come down, so that what came outlives this process.
     pub landing: Option<Arc<Landing>>,
@@ -109,6 +110,8 @@ pub struct RestoreOutcome {
     pub metadata_set: u64,
     /// Files that were right already.
     pub files_already_right: u64,
+    /// Files and links that were right but for their owner or attributes, and were left as they are.
+    pub other_owner: u64,
     /// Things removed (or that a dry run would remove) that the snapshot does not have.
     pub removed: u64,
     /// Bytes that were found on this machine, in older states of the files, and not fetched.
@@ -132,7 +135,51 @@ pub struct RestoreOutcome {
     pub disk_full: bool,
 }
 
+/// What came of a restore in numbers, as programs read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoreCounts {
+    /// Regular files selected.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files written.
+    pub files_written: u64,
+    /// Of these, in the place of something else.
+    pub files_replaced: u64,
+    /// Files that only got owner, mode, time and attributes.
+    pub metadata_set: u64,
+    /// Files that were right already.
+    pub files_already_right: u64,
+    /// Things removed.
+    pub removed: u64,
+    /// Things in the way and left alone.
+    pub left_alone: u64,
+    /// What could not be restored, or not wholly.
+    pub problems: u64,
+    /// Bytes that lay on this machine already.
+    pub bytes_found_here: u64,
+    /// What the server sent for it, in bytes.
+    pub bytes_received: u64,
+}
+
 impl RestoreOutcome {
+    /// It in numbers.
+    pub fn counts(&self) -> RestoreCounts {
+        RestoreCounts {
+            files: self.files,
+            bytes: self.bytes,
+            files_written: self.files_written,
+            files_replaced: self.files_replaced,
+            metadata_set: self.metadata_set,
+            files_already_right: self.files_already_right,
+            removed: self.removed,
+            left_alone: self.left_alone,
+            problems: self.problem_count,
+            bytes_found_here: self.bytes_found_here,
+            bytes_received: self.traffic.bytes_down,
+        }
+    }
+
     /// Whether all that was asked for is there.
     pub fn is_whole(&self) -> bool {
         self.problem_count == 0 && self.left_alone == 0 && !self.disk_full

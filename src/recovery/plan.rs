@@ -19,7 +19,8 @@ use crate::model::entry::{Entry, Node};
 use crate::repository::Repository;
 use crate::repository::snapshots::SnapshotEntries;
 use crate::state::restores::ChangeKind;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// A name that becomes a link when all files are there.
@@ -48,6 +49,8 @@ pub(super) struct Planner {
     comparer: Comparer,
     /// Of each place: names in two places are no links.
     first_names: HashMap<usize, FirstNames>,
+    /// Those of several names that are written, by their first.
+    rewritten: HashSet<Vec<u8>>,
     late_links: Vec<LateLink>,
     wanted: WantedFiles,
     /// The last folder that was made: nothing lies below it but what this restore puts there.
@@ -79,6 +82,7 @@ impl Planner {
             report,
             comparer,
             first_names: HashMap::new(),
+            rewritten: HashSet::new(),
             late_links: Vec::new(),
             wanted: WantedFiles::default(),
             made: None,
@@ -124,13 +128,13 @@ impl Planner {
             if let Err(error) = self.entry(entry, spot.at()) {
                 self.failed(spot.at(), error)?;
             }
-            if self.wanted.are_enough() { hand_on(self.take_batch()?) } else { Ok(()) }
+            if self.wanted.are_enough() { hand_on(self.take_batch(Some(spot.at()))?) } else { Ok(()) }
         })?;
         let filtered = !options.includes.is_empty() || !options.excludes.is_empty();
         if filtered && !any {
             return Err(RecoveryError::NothingSelected { snapshot: options.snapshot.id.short() });
         }
-        hand_on(self.take_batch()?)?;
+        hand_on(self.take_batch(None)?)?;
         if let Some(changes) = &self.changes {
             self.logs.note(&places, changes);
         }
@@ -147,10 +151,11 @@ impl Planner {
         }
     }
 
-    fn take_batch(&mut self) -> Result<Batch, RecoveryError> {
+    /// The files that are wanted so far; `upto` is how far the snapshot was gone through, none for all of it.
+    fn take_batch(&mut self, upto: Option<At<'_>>) -> Result<Batch, RecoveryError> {
         let mut wanted = std::mem::take(&mut self.wanted);
         if self.options.overwrite && !self.options.dry_run {
-            wanted.take_logs(&mut self.logs);
+            wanted.take_logs(&mut self.logs, upto);
         }
         wanted.find(&self.repository, &mut self.comparer, &self.places, &self.report)
     }
@@ -223,12 +228,19 @@ impl Planner {
                     Some(target) => self.comparer.likeness(target, at.relative, &entry, &existing)?,
                     None => Likeness::Other,
                 };
-                if likeness == Likeness::Right {
+                let is_other_file = self.is_to_be_linked(&entry, at);
+                if likeness == Likeness::Right && !is_other_file {
+                    self.right(&entry, at, &existing);
+                    return Ok(());
+                }
+                if likeness == Likeness::OtherOwner && !self.options.overwrite {
+                    self.report.other_owner();
                     self.right(&entry, at, &existing);
                     return Ok(());
                 }
                 // Of one with further names, which may lie anywhere, only this name is meant.
-                if likeness == Likeness::RightContent && existing.links == 1 && self.may_set_metadata() {
+                let is_file = existing.kind == Kind::File && existing.links == 1;
+                if is_file && likeness != Likeness::Other && !is_other_file && self.options.overwrite {
                     return self.set_metadata(&entry, at, &existing);
                 }
                 if !self.may_replace(at, &existing)? {
@@ -282,13 +294,17 @@ impl Planner {
         }
     }
 
-    /// Whether a file of the right content may get its owner, mode, time and attributes: where files may be
-    /// replaced, and where an earlier run of the same restore may have made it.
-    fn may_set_metadata(&self) -> bool {
-        self.options.overwrite || self.options.goes_on
+    /// Whether it is a further name of a file that this restore writes, and may replace what lies there.
+    fn is_to_be_linked(&mut self, entry: &Entry, at: At<'_>) -> bool {
+        let names = self.first_names.entry(at.place).or_default();
+        let first = names.other_name(entry, at.relative);
+        self.options.overwrite && first.is_some_and(|first| self.rewritten.contains(first))
     }
 
     fn set_metadata(&mut self, entry: &Entry, at: At<'_>, existing: &Existing) -> Result<(), RecoveryError> {
+        if !self.was_begun(at)? && !self.may_replace(at, existing)? {
+            return Ok(());
+        }
         self.note(at, ChangeKind::Replaced, Some(existing));
         if let Some(target) = self.writable(at) {
             target.set_metadata(at.relative, existing, &entry.meta)?;
@@ -296,6 +312,16 @@ impl Planner {
         self.report.metadata_set(&self.places.shown(at), entry.node.size());
         self.has_right_content(entry, at);
         Ok(())
+    }
+
+    /// Whether an earlier run of this restore may have made it, and was killed or could not set everything.
+    fn was_begun(&self, at: At<'_>) -> Result<bool, RecoveryError> {
+        let Some(noted) = self.options.noted.as_ref().filter(|_| self.options.goes_on) else {
+            return Ok(false);
+        };
+        let path = self.places.disk_path(at);
+        let change = self.repository.state().change(noted, path.as_os_str().as_bytes())?;
+        Ok(change.is_some_and(|change| matches!(change.kind, ChangeKind::Replaced | ChangeKind::Made)))
     }
 
     /// Whether what lies there may be replaced; if not, that is told.
@@ -376,6 +402,9 @@ impl Planner {
             return Ok(());
         }
         names.note(&entry, at.relative);
+        if entry.meta.links > 1 {
+            self.rewritten.insert(at.relative.to_vec());
+        }
         let content = match entry.node {
             Node::File(content) => content,
             node => {

@@ -12,11 +12,13 @@ use crate::files::source::Source;
 use crate::files::walk::{Walk, WalkOptions, Walked};
 use crate::format::FormatError;
 use crate::model::entry::Entry;
-use crate::model::path::EntryPath;
+use crate::model::path::{EntryPath, display_bytes};
+use crate::progress::Event;
 use crate::repository::Repository;
 use crate::repository::snapshots::{SnapshotEntries, unless_local};
 use crate::state::restores::ChangeKind;
 use std::cmp::Ordering;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use walkdir::WalkDir;
@@ -196,9 +198,12 @@ fn beside(
         let mut has_below =
             || matches!(known.peek(), Some(Ok(next)) if next.path.below(&walked.path).is_some());
         if is_mount_point(&walked) && !has_below() {
-            let message =
-                "another file system lies there, which the snapshot does not have: nothing in it is removed";
-            report.left_alone(walked.disk_path.display().to_string(), message.to_owned());
+            if !head.one_file_system {
+                let shown = display_bytes(walked.disk_path.as_os_str().as_bytes());
+                report.tell(Event::Notice(&format!(
+                    "{shown}: another file system lies there, of which the snapshot has nothing: nothing in it is removed"
+                )));
+            }
             mounted = Some(walked.path);
             continue;
         }

@@ -39,6 +39,11 @@ impl Report {
         self.file(shown, FileAction::AlreadyRight, size);
     }
 
+    /// Something is right but for its owner or attributes, which stay.
+    pub(super) fn other_owner(&self) {
+        self.lock().other_owner += 1;
+    }
+
     /// A file of the right content got (or would get) its owner, mode, time and attributes.
     pub(super) fn metadata_set(&self, shown: &str, size: u64) {
         self.lock().metadata_set += 1;

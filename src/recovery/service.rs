@@ -14,6 +14,7 @@ use super::verify::verify;
 use super::{RecoveryError, RestoreOptions, RestoreOutcome};
 use crate::files::place::ShortfallKind;
 use crate::format::record::SnapshotState;
+use crate::model::amount::counted;
 use crate::model::path::display_bytes;
 use crate::model::set::SAFETY_SET;
 use crate::progress::{Event, Observer, Stage};
@@ -140,6 +141,13 @@ impl RecoveryService {
             }
         }
         let mut outcome = report.outcome();
+        if outcome.other_owner > 0 {
+            let things = counted(outcome.other_owner, "thing");
+            report.tell(Event::Notice(&format!(
+                "{things} already there of another owner or with other attributes than in the snapshot, left so: \
+                 --overwrite sets them"
+            )));
+        }
         (outcome.verified, outcome.packs) = (verified, fetched.packs);
         outcome.disk_full = disk_full.is_some();
         outcome.traffic = match options.dry_run {

@@ -4,7 +4,7 @@
 use super::{Database, StateError};
 use crate::model::id::ObjectId;
 use crate::model::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// So many restores are remembered.
 const MOST: u32 = 200;
@@ -82,11 +82,12 @@ pub struct RestoreRecord {
 }
 
 /// What a restore does to a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChangeKind {
     /// Something else takes its place.
     Replaced,
     /// A folder that is there and stays, or another name of a file that is replaced or removed.
+    #[default]
     Kept,
     /// Nothing was there.
     Made,
@@ -100,7 +101,7 @@ impl ChangeKind {
 }
 
 /// One thing that a restore in place changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
     /// Where it lies on this machine, absolute.
     pub path: Vec<u8>,
@@ -110,11 +111,15 @@ pub struct Change {
     pub ctime: Timestamp,
     /// Its mtime.
     pub mtime: Timestamp,
+    /// Its bytes.
+    pub size: u64,
     /// How many names it had.
     pub links: u64,
+    /// Its device and inode.
+    pub file: (u64, u64),
 }
 
-const CHANGE_COLUMNS: &str = "path, kind, ctime_s, ctime_ns, mtime_s, mtime_ns, links";
+const CHANGE_COLUMNS: &str = "path, kind, ctime_s, ctime_ns, mtime_s, mtime_ns, size, links, device, inode";
 const COLUMNS: &str = "id, began_ms, ended_ms, snapshot, wish, state, safety, undoes, counts";
 
 impl Database {
@@ -169,14 +174,27 @@ impl Database {
         self.write("note what a restore changes", |transaction| {
             transaction.execute("DELETE FROM restore_changes WHERE restore = ?1", [restore])?;
             let mut insert = transaction.prepare_cached(
-                "INSERT OR IGNORE INTO restore_changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR IGNORE INTO restore_changes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
             for change in changes {
                 let kind = ChangeKind::ALL.iter().position(|kind| *kind == change.kind).unwrap_or(0);
-                let Change { path, ctime, mtime, links, .. } = change;
-                let (ctime, mtime) = ((ctime.seconds, ctime.nanos), (mtime.seconds, mtime.nanos));
-                let links = i64::try_from(*links).unwrap_or(i64::MAX);
-                insert.execute((restore, path, kind as i64, ctime.0, ctime.1, mtime.0, mtime.1, links))?;
+                let Change { path, ctime, mtime, .. } = change;
+                // The database has signed numbers: the same bits.
+                let [size, links, device, inode] =
+                    [change.size, change.links, change.file.0, change.file.1].map(u64::cast_signed);
+                insert.execute(params![
+                    restore,
+                    path,
+                    kind as i64,
+                    ctime.seconds,
+                    ctime.nanos,
+                    mtime.seconds,
+                    mtime.nanos,
+                    size,
+                    links,
+                    device,
+                    inode
+                ])?;
             }
             Ok(())
         })
@@ -228,6 +246,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RestoreRecord> {
 }
 
 fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let kind =
         usize::try_from(row.get::<_, i64>(1)?).ok().and_then(|kind| ChangeKind::ALL.get(kind).copied());
     Ok(Change {
@@ -235,7 +254,9 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         kind: kind.unwrap_or(ChangeKind::Kept),
         ctime: Timestamp::new(row.get(2)?, row.get(3)?),
         mtime: Timestamp::new(row.get(4)?, row.get(5)?),
-        links: row.get::<_, i64>(6)?.unsigned_abs(),
+        size: number(6)?,
+        links: number(7)?,
+        file: (number(8)?, number(9)?),
     })
 }
 
@@ -258,8 +279,7 @@ mod tests {
     }
 
     fn made() -> Change {
-        let never = Timestamp::default();
-        Change { path: b"/a".to_vec(), kind: ChangeKind::Made, ctime: never, mtime: never, links: 0 }
+        Change { path: b"/a".to_vec(), kind: ChangeKind::Made, ..Change::default() }
     }
 
     #[test]
@@ -272,7 +292,8 @@ mod tests {
         assert_eq!(state.restores().unwrap(), [one]);
         let made = Change { path: b"/a/b".to_vec(), ..made() };
         let (ctime, mtime) = (Timestamp::new(5, 6), Timestamp::new(7, 8));
-        let gone = Change { path: b"/a".to_vec(), kind: ChangeKind::Removed, ctime, mtime, links: 2 };
+        let (kind, file) = (ChangeKind::Removed, (u64::MAX, 9));
+        let gone = Change { path: b"/a".to_vec(), kind, ctime, mtime, size: 3, links: 2, file };
         state.put_changes("one", &[made.clone(), gone.clone()]).unwrap();
         assert_eq!(state.changes("one").unwrap(), [gone.clone(), made]);
         assert_eq!(state.change("one", b"/a").unwrap(), Some(gone));

@@ -93,7 +93,10 @@ const LINKS: &str = "
 -- Of what was there: replacing one of its names changes the ctime of the others.
 ALTER TABLE restore_changes ADD COLUMN mtime_s INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE restore_changes ADD COLUMN mtime_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE restore_changes ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE restore_changes ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE restore_changes ADD COLUMN device INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE restore_changes ADD COLUMN inode INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// What migrating came to.

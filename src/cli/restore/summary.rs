@@ -4,7 +4,7 @@ use crate::cli::output::Output;
 use crate::cli::render::{MissingCount, Requests, counted, local_time, requests, size};
 use crate::cli::session::Session;
 use crate::model::id::ObjectId;
-use crate::recovery::{RestoreOutcome, Verified};
+use crate::recovery::{RestoreCounts, RestoreOutcome, Verified};
 use crate::repository::snapshots::SnapshotInfo;
 use crate::store::TrafficCount;
 use serde::Serialize;
@@ -33,21 +33,11 @@ struct Summary<'e> {
     snapshot: String,
     /// What was there before, where that was kept.
     safety_snapshot: Option<String>,
-    files: u64,
-    bytes: u64,
-    files_written: u64,
-    files_replaced: u64,
-    metadata_set: u64,
-    files_already_right: u64,
-    removed: u64,
-    left_alone: u64,
-    problems: u64,
+    #[serde(flatten)]
+    counts: RestoreCounts,
     missing: MissingCount,
     /// After `--verify`.
     verified: Option<VerifiedCount>,
-    /// Found in older states of the files and not fetched.
-    bytes_found_here: u64,
-    bytes_received: u64,
     requests: Requests,
     duration_ms: u64,
     dry_run: bool,
@@ -97,19 +87,9 @@ impl<'e> Ended<'e> {
             session: *id,
             snapshot: snapshot.id.to_string(),
             safety_snapshot: safety.map(|id| id.to_string()),
-            files: outcome.files,
-            bytes: outcome.bytes,
-            files_written: outcome.files_written,
-            files_replaced: outcome.files_replaced,
-            metadata_set: outcome.metadata_set,
-            files_already_right: outcome.files_already_right,
-            removed: outcome.removed,
-            left_alone: outcome.left_alone,
-            problems: outcome.problem_count,
+            counts: RestoreCounts { bytes_received: traffic.bytes_down, ..outcome.counts() },
             missing: (&snapshot.head.missing).into(),
             verified: outcome.verified.map(|Verified { passed, failed }| VerifiedCount { passed, failed }),
-            bytes_found_here: outcome.bytes_found_here,
-            bytes_received: traffic.bytes_down,
             requests: Requests(traffic.clone()),
             duration_ms: session.duration_ms(),
             dry_run: self.is_dry_run(),

@@ -27,7 +27,7 @@ const READ_VERSION_AT: usize = 19;
 pub const LEAST_BYTES: u64 = 512;
 
 /// What SQLite appends to a database's name for what lies beside it.
-const WAL: &str = "-wal";
+pub const WAL: &str = "-wal";
 const SHM: &str = "-shm";
 const JOURNAL: &str = "-journal";
 

@@ -1,15 +1,14 @@
 //! Gives what was restored its owner, attributes, mode and time, as far as user and file system
 //! allow.
 
-use super::likeness::foreign;
 use super::shortfall::{ShortfallKind, Shortfalls};
 use crate::model::entry::Metadata;
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use xattr::FileExt;
 
 /// Which of owner and group were set.
@@ -102,4 +101,19 @@ fn times(metadata: &Metadata) -> Timestamps {
         // A record may hold any number; beyond the range it would mean "now" or "leave it".
         last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanos.min(999_999_999) as _ },
     }
+}
+
+/// Attributes that are the user's own, and not the system's: one that a file should not have goes.
+pub(super) fn is_the_users(name: &[u8]) -> bool {
+    name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_")
+}
+
+/// The attributes of an open file that it should not have.
+fn foreign(file: &File, metadata: &Metadata) -> Vec<Vec<u8>> {
+    let Ok(names) = file.list_xattr() else { return Vec::new() };
+    let is_foreign = |name: &OsString| {
+        let name = name.as_bytes();
+        is_the_users(name) && !metadata.xattrs.iter().any(|xattr| xattr.name == name)
+    };
+    names.filter(is_foreign).map(OsString::into_vec).collect()
 }

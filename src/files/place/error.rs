@@ -55,13 +55,13 @@ pub enum PlaceError {
         /// The path.
         path: String,
     },
-    /// A file that was to be finished before all of it was written.
+    /// Somebody else wrote to it, or replaced it.
     #[error("`{path}` changed while the restore was under way: it is left as it is; restore once more")]
-    /// Somebody else wrote to it.
     Changed {
         /// Below the target.
         path: String,
     },
+    /// A file that was to be finished before all of it was written.
     #[error("`{path}` has {written} bytes of {size}; it is not put in place")]
     Incomplete {
         /// The path.

@@ -6,6 +6,7 @@
 //! it is counted in the [`Shortfalls`].
 
 mod apply;
+mod aside;
 mod beneath;
 mod error;
 mod existing;
@@ -15,6 +16,7 @@ mod new_file;
 mod nodes;
 mod shortfall;
 
+pub use aside::Aside;
 pub use error::PlaceError;
 pub use existing::{Existing, Kind, Seen};
 pub use flush::Flusher;

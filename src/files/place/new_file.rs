@@ -193,13 +193,22 @@ impl NewFile {
     /// # Errors
     /// Those of `finish`; it changed.
     pub fn finish_over(self, metadata: &Metadata, seen: Seen) -> Result<(), PlaceError> {
+        self.may_replace(seen)?;
+        self.finish(metadata, true)
+    }
+
+    /// Whether what lies in its place is still as it was `seen`; what was written is on the disk then.
+    ///
+    /// # Errors
+    /// It changed, or the disk fails.
+    pub fn may_replace(&self, seen: Seen) -> Result<(), PlaceError> {
         let failed = |error| PlaceError::new("put in place", &self.relative, error);
         self.file.sync_data().map_err(|error| PlaceError::from_io("write", &self.relative, error))?;
         let now = rustix::fs::statat(&self.folder, self.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         if !seen.is_still(&Existing::new(&now)) {
             return Err(PlaceError::Changed { path: display_bytes(&self.relative).into_owned() });
         }
-        self.finish(metadata, true)
+        Ok(())
     }
 
     /// Gives the whole file its metadata and its name. With `replace`, what lies there is replaced

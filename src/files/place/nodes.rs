@@ -60,11 +60,18 @@ impl Target {
     pub fn link_over(&self, existing: &[u8], relative: &[u8], seen: Seen) -> Result<(), PlaceError> {
         let failed = |error| PlaceError::new("make the hard link", relative, error);
         let place = self.beneath.locate(relative, true)?;
-        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = format!(".filbert-{:08x}{number:08x}", self.run);
         let from = self.beneath.locate(existing, false)?;
-        rustix::fs::linkat(&from.folder, from.name, &place.folder, temporary.as_str(), AtFlags::empty())
-            .map_err(failed)?;
+        let temporary = loop {
+            let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+            let temporary = format!(".filbert-{:08x}{number:08x}", self.run);
+            let (folder, to) = (&from.folder, temporary.as_str());
+            match rustix::fs::linkat(folder, from.name, &place.folder, to, AtFlags::empty()) {
+                Ok(()) => break temporary,
+                // Of a run of the same mark that was killed.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        };
         let replaced = match self.existing(relative)?.map(|now| seen.is_still(&now)) {
             Some(true) => rustix::fs::renameat(&place.folder, temporary.as_str(), &place.folder, place.name)
                 .map_err(failed),

@@ -279,3 +279,23 @@ fn a_target_is_opened_through_links_and_a_file_is_none() {
     assert!(Target::open(&temp.path().join("none")).expect("looks").is_none());
     assert!(Target::open(&temp.path().join("real")).expect("looks").is_some());
 }
+
+#[test]
+fn what_is_set_aside_comes_back_unless_it_is_to_go() {
+    let Dir { _dir, root, target } = dir();
+    let file = root.join("log");
+    std::fs::write(&file, "log").unwrap();
+    let seen = target.existing(b"log").unwrap().unwrap().seen();
+    let aside = target.set_aside(b"log", seen).unwrap().unwrap();
+    assert!(!file.exists());
+    drop(aside);
+    assert_eq!(std::fs::read(&file).unwrap(), b"log");
+    // The move is a change of state: it is looked at anew.
+    let seen = target.existing(b"log").unwrap().unwrap().seen();
+    std::fs::write(&file, "more of it").unwrap();
+    assert!(matches!(target.set_aside(b"log", seen), Err(PlaceError::Changed { .. })));
+    let seen = target.existing(b"log").unwrap().unwrap().seen();
+    target.set_aside(b"log", seen).unwrap().unwrap().remove();
+    assert_eq!(names(&root), Vec::<String>::new());
+    assert!(target.set_aside(b"log", seen).unwrap().is_none());
+}

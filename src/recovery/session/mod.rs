@@ -2,6 +2,7 @@
 //! was made in place, taken back.
 
 mod progress;
+mod run;
 mod safety;
 mod wish;
 
@@ -9,19 +10,16 @@ pub use progress::RestoreProgress;
 pub use safety::{Keep, SafetyError, SafetyNet};
 pub use wish::RestoreWish;
 
-use super::changes::Changes;
-use super::places::Places;
 use super::{Destination, RecoveryError, RecoveryService, RestoreOptions, RestoreOutcome};
-use crate::files::place::PlaceError;
 use crate::model::id::ObjectId;
 use crate::model::path::EntryPath;
-use crate::progress::{Event, Observer};
+use crate::progress::Observer;
 use crate::repository::snapshots::SnapshotInfo;
-use crate::repository::{Cancel, Landing, Repository, RepositoryError};
+use crate::repository::{Cancel, Repository, RepositoryError};
 use crate::state::lock::Lock;
 use crate::state::restores::{Change, ChangeKind, RestoreRecord, RestoreState};
 use progress::Watched;
-use serde::Serialize;
+use run::Run;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -55,31 +53,6 @@ pub struct SessionEnd {
     pub outcome: RestoreOutcome,
     /// The snapshot of what was there before, if anything was to be changed in place.
     pub safety: Option<ObjectId>,
-}
-
-/// What is kept of an outcome.
-#[derive(Serialize)]
-struct Counts {
-    files: u64,
-    bytes: u64,
-    files_written: u64,
-    files_replaced: u64,
-    files_already_right: u64,
-    removed: u64,
-    left_alone: u64,
-    problems: u64,
-    bytes_received: u64,
-}
-
-/// A session that is being run.
-struct Run {
-    service: RecoveryService,
-    net: Option<Arc<dyn SafetyNet>>,
-    record: RestoreRecord,
-    wish: RestoreWish,
-    options: RestoreOptions,
-    observer: Arc<dyn Observer>,
-    _lock: Lock,
 }
 
 impl RestoreSession {
@@ -136,7 +109,7 @@ impl RestoreSessions {
             let wish = RestoreWish { verify, ..self.wish_of(&record)? };
             record.wish = wish.to_bytes().map_err(unwritable)?;
         }
-        self.run(record, lock, true, observer)
+        self.run(record, vec![lock], true, observer)
     }
 
     /// Takes a restore in place back: brings back what it replaced and removed, and removes what it
@@ -148,8 +121,8 @@ impl RestoreSessions {
         observer: Arc<dyn Observer>,
     ) -> Result<RestoreSession, RecoveryError> {
         let (wish, undone) = self.wish_back(id)?;
-        let _not_under_way = self.lock(&undone)?;
-        self.start_new(RestoreWish { verify, ..wish }, Some(undone), observer)
+        let not_under_way = self.lock(&undone)?;
+        self.start_new(RestoreWish { verify, ..wish }, Some((undone, not_under_way)), observer)
     }
 
     /// What taking a restore back would do, to be looked at: a dry run.
@@ -199,11 +172,12 @@ impl RestoreSessions {
     fn start_new(
         &self,
         wish: RestoreWish,
-        undoes: Option<String>,
+        undoes: Option<(String, Lock)>,
         observer: Arc<dyn Observer>,
     ) -> Result<RestoreSession, RecoveryError> {
         let id = format!("{:08x}", self.repository.random_number()? as u32);
-        let lock = self.lock(&id)?;
+        let (undoes, undone) = undoes.unzip();
+        let locks = [Some(self.lock(&id)?), undone].into_iter().flatten().collect();
         let record = RestoreRecord {
             id,
             began_ms: self.repository.clock().now().millis(),
@@ -215,13 +189,13 @@ impl RestoreSessions {
             undoes,
             counts: None,
         };
-        self.run(record, lock, false, observer)
+        self.run(record, locks, false, observer)
     }
 
     fn run(
         &self,
         mut record: RestoreRecord,
-        lock: Lock,
+        locks: Vec<Lock>,
         goes_on: bool,
         observer: Arc<dyn Observer>,
     ) -> Result<RestoreSession, RecoveryError> {
@@ -239,7 +213,7 @@ impl RestoreSessions {
         let watched = Arc::new(Watched::new(observer));
         let service = RecoveryService::new(self.repository.clone());
         let (net, observer) = (self.net.clone(), watched.clone());
-        let run = Run { service, net, record, wish, options, observer, _lock: lock };
+        let run = Run { service, net, record, wish, options, observer, _locks: locks };
         Ok(RestoreSession { id, cancel, watched, task: tokio::spawn(run.finish()) })
     }
 
@@ -291,98 +265,6 @@ impl RestoreSessions {
     }
 }
 
-impl Run {
-    async fn finish(mut self) -> Result<SessionEnd, RecoveryError> {
-        let ended = self.restore().await;
-        let repository = &self.service.repository;
-        self.record.ended_ms = Some(repository.clock().now().millis());
-        self.record.state = match &ended {
-            Ok(outcome) if outcome.disk_full => RestoreState::Failed,
-            Ok(outcome) if outcome.is_whole() => RestoreState::Done,
-            Ok(_) => RestoreState::NotAll,
-            Err(_) if self.options.cancel.is_cancelled() => RestoreState::Cancelled,
-            Err(_) => RestoreState::Failed,
-        };
-        self.record.counts = ended.as_ref().ok().and_then(counts);
-        if matches!(self.record.state, RestoreState::Done | RestoreState::NotAll) {
-            self.options.landing = None;
-            // One that stays is removed by a later restore.
-            let _ = repository.state().remove_landing_folder(&self.record.id);
-        }
-        let noted = match &ended {
-            // It could not begin, and never will: there is nothing to remember.
-            Err(error) if !self.options.goes_on && !error.is_worth_resuming() => {
-                repository.state().forget_restore(&self.record.id)
-            }
-            _ => repository.state().put_restore(&self.record),
-        };
-        let outcome = ended?;
-        noted?;
-        if let (RestoreState::Done, Some(undone)) = (self.record.state, &self.record.undoes)
-            && let Some(mut record) = repository.state().restore(undone)?
-        {
-            record.state = RestoreState::Undone;
-            repository.state().put_restore(&record)?;
-        }
-        Ok(SessionEnd { outcome, safety: self.record.safety })
-    }
-
-    async fn restore(&mut self) -> Result<RestoreOutcome, RecoveryError> {
-        let in_place = matches!(self.options.destination, Destination::Original { .. });
-        if in_place && self.wish.safety {
-            if self.record.safety.is_none() {
-                self.keep_what_is_there().await?;
-            }
-            self.options.noted = Some(self.record.id.clone());
-        }
-        // It goes on without a landing: only a restore that is killed is the better for it.
-        let folder = self.service.repository.state().landing_folder(&self.record.id).ok().flatten();
-        self.options.landing = folder.and_then(|folder| Landing::open(&folder).ok()).map(Arc::new);
-        let ended = self.service.run(self.options.clone(), self.observer.clone()).await;
-        if let Err(RecoveryError::Place(PlaceError::Busy { .. })) = ended {
-            // Another restore was faster: this one changed nothing that could be taken back.
-            self.record.safety = None;
-        }
-        ended
-    }
-
-    /// Finds out what will change and has it kept, if there is anything.
-    async fn keep_what_is_there(&mut self) -> Result<(), RecoveryError> {
-        let changes = Arc::new(Changes::default());
-        let dry = RestoreOptions { dry_run: true, ..self.options.clone() };
-        // What another restore is working on is neither looked at nor kept.
-        let held = Places::open(&dry)?;
-        held.hold()?;
-        self.service.run_noting(dry, Arc::new(crate::progress::Silent), Some(changes.clone())).await?;
-        let changes: Arc<[Change]> = changes.take().into();
-        let state = self.service.repository.state();
-        state.put_changes(&self.record.id, &changes)?;
-        if changes.iter().all(|change| change.kind == ChangeKind::Kept) {
-            return Ok(());
-        }
-        let net =
-            self.net.as_ref().ok_or_else(|| RecoveryError::NotKept("nobody is there to keep it".into()))?;
-        let nothing_goes =
-            changes.iter().all(|change| matches!(change.kind, ChangeKind::Kept | ChangeKind::Made));
-        let keep = Keep {
-            session: self.record.id.clone(),
-            changes,
-            observer: self.observer.clone(),
-            cancel: self.options.cancel.clone(),
-        };
-        match net.keep(keep).await {
-            Ok(safety) => self.record.safety = Some(safety),
-            // Nothing would be lost: a recovery must not fail for a server that takes no more.
-            Err(error) if nothing_goes && !self.options.cancel.is_cancelled() => {
-                let notice = format!("nothing is replaced, so it goes on without a safety snapshot: {error}");
-                self.observer.event(Event::Notice(&notice));
-            }
-            Err(error) => return Err(RecoveryError::NotKept(error)),
-        }
-        Ok(state.put_restore(&self.record)?)
-    }
-}
-
 fn unwritable(reason: crate::format::FormatError) -> RepositoryError {
     RepositoryError::damaged("the wish", reason)
 }
@@ -396,19 +278,4 @@ fn mark(id: &str) -> Option<u32> {
 fn made_by(changes: &[Change]) -> Vec<EntryPath> {
     let made = changes.iter().filter(|change| change.kind == ChangeKind::Made);
     made.filter_map(|change| EntryPath::new(change.path.clone()).ok()).collect()
-}
-
-fn counts(outcome: &RestoreOutcome) -> Option<String> {
-    let counts = Counts {
-        files: outcome.files,
-        bytes: outcome.bytes,
-        files_written: outcome.files_written,
-        files_replaced: outcome.files_replaced,
-        files_already_right: outcome.files_already_right,
-        removed: outcome.removed,
-        left_alone: outcome.left_alone,
-        problems: outcome.problem_count,
-        bytes_received: outcome.traffic.bytes_down,
-    };
-    serde_json::to_string(&counts).ok()
 }
