@@ -16,6 +16,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// So many times a single file is drawn anew where the one before took too much.
+const MOST_DRAWS: u32 = 16;
+
 /// What a rehearsal may take.
 #[derive(Debug, Clone)]
 pub struct Rehearsal {
@@ -152,7 +155,7 @@ impl PlanService {
         Ok(())
     }
 
-    /// What keeps to what is left of the allowance; none where even one file would take more.
+    /// What keeps to what is left of the allowance; none where each of some files would take more.
     async fn within(
         &self,
         options: RestoreOptions,
@@ -166,18 +169,21 @@ impl PlanService {
         let requests = left(rehearsal.most_requests, spent.total());
         let received = left(rehearsal.most_received, spent.bytes_down);
         let service = RecoveryService::new(self.repository.clone());
-        let (mut sample, seed) = (rehearsal.sample, self.repository.random_number()?);
+        let (mut sample, mut seed) = (rehearsal.sample, self.repository.random_number()?);
+        let mut draws = 1;
         loop {
             let mut options = options.clone();
             if sample != Sample::All {
                 let entries = self.repository.entries(&prepared.snapshot).await?;
                 let chosen = sample::choose(sample, seed, &options, &entries)?;
+                if chosen.is_empty() && draws < MOST_DRAWS {
+                    (sample, seed, draws) = (Sample::Files(1), seed.wrapping_add(1), draws + 1);
+                    continue;
+                }
                 if chosen.is_empty() {
-                    report.fail(
-                        &prepared.set,
-                        "not rehearsed: what is allowed or left is less than any one of its files takes"
-                            .to_owned(),
-                    );
+                    let message =
+                        "not rehearsed: what is allowed or left is less than any of the files drawn takes";
+                    report.fail(&prepared.set, message.to_owned());
                     return Ok(None);
                 }
                 if chosen.len() as u64 >= report.files {
@@ -204,6 +210,10 @@ impl PlanService {
             }
             match sample.half(cost.files, cost.bytes) {
                 Some(less) => sample = less,
+                // Another file may lie in fewer frames.
+                None if draws < MOST_DRAWS => {
+                    (sample, seed, draws) = (Sample::Files(1), seed.wrapping_add(1), draws + 1);
+                }
                 None => {
                     let message = format!(
                         "not rehearsed: it takes {} and {}, and {requests} and {received} are left",
