@@ -50,7 +50,7 @@ pub(super) struct Planner {
     /// Of each place: names in two places are no links.
     first_names: HashMap<usize, FirstNames>,
     /// Those of several names that are written, by their first.
-    rewritten: HashSet<Vec<u8>>,
+    rewritten: HashSet<Spot>,
     late_links: Vec<LateLink>,
     wanted: WantedFiles,
     /// The last folder that was made: nothing lies below it but what this restore puts there.
@@ -298,7 +298,8 @@ impl Planner {
     fn is_to_be_linked(&mut self, entry: &Entry, at: At<'_>) -> bool {
         let names = self.first_names.entry(at.place).or_default();
         let first = names.other_name(entry, at.relative);
-        self.options.overwrite && first.is_some_and(|first| self.rewritten.contains(first))
+        let first = first.map(|first| At { place: at.place, relative: first }.to_spot());
+        self.options.overwrite && first.is_some_and(|first| self.rewritten.contains(&first))
     }
 
     fn set_metadata(&mut self, entry: &Entry, at: At<'_>, existing: &Existing) -> Result<(), RecoveryError> {
@@ -403,7 +404,7 @@ impl Planner {
         }
         names.note(&entry, at.relative);
         if entry.meta.links > 1 {
-            self.rewritten.insert(at.relative.to_vec());
+            self.rewritten.insert(at.to_spot());
         }
         let content = match entry.node {
             Node::File(content) => content,
